@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/base/ids.h"
 #include "lib/base/time.h"
@@ -43,11 +44,21 @@ struct MessageRecord {
   Digest digest{};
 };
 
+// InvalidArgument, naming the field, when a record exceeds lib/spool/limits.h
+// or has no forward-path: then it could be encoded but not decoded.
+absl::Status CheckLimits(const MessageRecord& record);
+
 std::string Encode(const MessageRecord& record);
 absl::StatusOr<MessageRecord> DecodeMessageRecord(std::string_view octets);
 
 // Ordered: where two nodes know different outcomes of a leg, the greater wins.
-enum class Outcome : uint8_t { kNone = 0, kCancelled = 1, kExpired = 2, kBounced = 3, kDelivered = 4 };
+enum class Outcome : uint8_t {
+  kNone = 0,
+  kCancelled = 1,
+  kExpired = 2,
+  kBounced = 3,
+  kDelivered = 4
+};
 std::string_view ToString(Outcome outcome);  // "waiting" for kNone
 
 // The terminal state of a leg and the evidence for it.
@@ -61,7 +72,7 @@ struct LegOutcome {
   WallTime at{};
 };
 
-// Encodes all but seq and leg, which are the key.
+// Encodes all but seq and leg, which are the key. A longer reply is cut.
 std::string Encode(const LegOutcome& outcome);
 absl::StatusOr<LegOutcome> DecodeLegOutcome(Seq seq, uint32_t leg, std::string_view octets);
 

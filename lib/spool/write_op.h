@@ -33,7 +33,7 @@ struct PutChunk {
 };
 struct PutAbort {  // the seq will never be a message; removes its record
   MessageId id;
-  uint32_t body = 0;    // whose chunks go, if chunks > 0
+  uint32_t body = 0;  // whose chunks go, if chunks > 0
   uint32_t chunks = 0;
 };
 struct DeleteBody {  // chunks of an upload that came to nothing

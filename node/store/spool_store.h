@@ -68,18 +68,18 @@ class SpoolStore {
                             const std::function<bool(const StoredMessage&)>& visit) const;
   absl::Status ScanOutcomes(const SegmentId& segment,
                             const std::function<bool(const spool::LegOutcome&)>& visit) const;
-  absl::Status ScanMeta(std::string_view prefix,
-                        const std::function<bool(std::string_view key, std::string_view value)>&
-                            visit) const;
+  absl::Status ScanMeta(
+      std::string_view prefix,
+      const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
 
   // Octets queued and not yet handed to RocksDB: the caller's back-pressure.
   size_t QueuedBytes() const;
 
   struct Counters {
-    uint64_t commits = 0;          // RocksDB writes
+    uint64_t commits = 0;  // RocksDB writes
     uint64_t synced_commits = 0;
     uint64_t operations = 0;
-    double sync_seconds_sum = 0;   // of synced commits
+    double sync_seconds_sum = 0;                 // of synced commits
     std::vector<uint64_t> sync_seconds_buckets;  // 1 ms x 2^i, cumulative not
     uint64_t background_errors = 0;
     uint64_t pending_compaction_bytes = 0;

@@ -1,0 +1,14 @@
+// fermoctl node list and fermoctl cluster status.
+//
+// Each prints its answer and returns OK, or the status to be reported.
+#pragma once
+
+#include "absl/status/status.h"
+#include "ctl/session_client.h"
+
+namespace fermo::ctl {
+
+absl::Status NodeList(Session& session);
+absl::Status ClusterStatus(Session& session);
+
+}  // namespace fermo::ctl

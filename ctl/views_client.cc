@@ -1,0 +1,36 @@
+#include "ctl/views_client.h"
+
+#include "ctl/human.h"
+#include "fmt/format.h"
+#include "lib/base/host_port.h"
+#include "lib/base/ids.h"
+
+namespace fermo::ctl {
+
+namespace v1 = ::fermoposta::v1;
+
+std::string PrimaryOf(const v1::Domain& domain) {
+  HostPort place;
+  place.host = domain.primary_host();
+  place.port = static_cast<uint16_t>(domain.primary_port());
+  return Printable(ToString(place));
+}
+
+std::string AgeOrDash(int64_t millis, WallTime now) {
+  return millis == 0 ? "-" : FormatAge(FromMillis(millis), now);
+}
+
+std::string CountsLine(const v1::QueueCounts& counts, WallTime now) {
+  if (counts.messages() == 0) return "nothing";
+  return fmt::format("{} for {}, {}, the oldest for {}", Count(counts.messages(), "message"),
+                     Count(counts.waiting(), "recipient"), FormatOctets(counts.bytes()),
+                     AgeOrDash(counts.oldest_millis(), now));
+}
+
+std::string PathOf(absl::string_view path) {
+  return path.empty() ? "-" : Printable(std::string_view(path.data(), path.size()));
+}
+
+std::string NodeIdOf(uint64_t node) { return ToString(NodeId(node)); }
+
+}  // namespace fermo::ctl

@@ -1,0 +1,167 @@
+// What nodes say to each other, as pure values. The wire form is in
+// proto/fermoposta/v1/replication.proto; lib/rpc converts.
+//
+// Control messages are small and never wait behind mail; data messages carry
+// mail and outcomes. A message is a request on the sender's own stream or an
+// answer on the receiver's half of the peer's stream.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lib/base/bytes.h"
+#include "lib/base/ids.h"
+#include "lib/base/time.h"
+#include "lib/cluster/segment_record.h"
+#include "lib/cluster/seq_set.h"
+#include "lib/spool/record.h"
+
+namespace fermo::cluster {
+
+// --- Control
+struct Heartbeat {  // asks for leases on the segments that the sender owns
+  uint64_t sent_at = 0;  // sender's BootClock in ns, echoed
+  bool lease_wanted = false;
+  std::vector<SegmentRecord> segments;
+};
+struct HeartbeatAnswer {
+  uint64_t echo = 0;
+  bool granted = false;                // false: no lease at all
+  std::vector<SegmentRecord> refused;  // what the answerer knows instead
+};
+struct Announce {  // an attempt at these legs starts
+  SegmentId segment;
+  Epoch epoch;
+  Seq seq;
+  std::vector<uint32_t> legs;
+};
+struct AnnounceAnswer {
+  SegmentId segment;
+  Epoch epoch;
+  Seq seq;
+  bool refused = false;                  // promised to a higher epoch
+  std::vector<spool::LegOutcome> known;  // outcomes that stop the attempt
+};
+struct Withdraw {  // the attempt ended and left legs without an outcome
+  SegmentId segment;
+  Epoch epoch;
+  Seq seq;
+};
+struct Ask {  // would you promise?
+  SegmentRecord record;
+  Epoch epoch;
+};
+struct AskAnswer {
+  SegmentId segment;
+  Epoch epoch;
+  bool yes = false;
+  Epoch promised;   // highest epoch promised here
+  Duration wait{};  // when no: how long the hindrance lasts, if known
+  SegmentRecord newer;  // when the asker's record is old; else owner is nobody
+};
+struct Claim {
+  SegmentRecord record;
+  Epoch epoch;
+};
+struct InFlight {  // a leg that an earlier owner announced
+  Seq seq;
+  Duration wait{};
+  NodeId owner;
+  uint32_t owner_boot = 0;
+};
+// A message all of whose outcomes W holders know; outcomes by leg.
+struct FinishedMessage {
+  Seq seq;
+  std::vector<spool::Outcome> outcomes;  // empty: one leg, delivered
+};
+struct Inventory {  // what a holder has of a segment, durably
+  SegmentId segment;
+  SeqSet held;      // record and body
+  SeqSet aborted;
+  SeqSet finished;  // body gone
+  std::vector<FinishedMessage> odd;           // the finished that are not "one leg, delivered"
+  std::vector<spool::LegOutcome> outcomes;    // of messages still held
+  bool closed = false;
+};
+struct Promise {
+  SegmentId segment;
+  Epoch epoch;
+  bool granted = false;
+  Epoch promised;
+  Inventory inventory;
+  std::vector<InFlight> in_flight;
+  Duration all_wait{};  // the promiser's machine restarted lately: every leg waits
+};
+using ControlMessage = std::variant<Heartbeat, HeartbeatAnswer, Announce, AnnounceAnswer, Withdraw,
+                                    Ask, AskAnswer, Claim, Promise>;
+
+// --- Data
+struct Append {
+  SegmentRecord segment;
+  Seq seq;
+  Bytes record;
+  Bytes chunk;  // null unless the body is one chunk
+  bool copy = false;
+};
+struct Chunk {
+  SegmentId segment;
+  uint32_t body = 0;
+  uint32_t index = 0;
+  Bytes octets;
+};
+struct DropBody {
+  SegmentId segment;
+  uint32_t body = 0;
+};
+struct Stored {
+  SegmentId segment;
+  SeqSet seqs;
+  bool refused = false;
+  Epoch promised;
+};
+struct Abort {
+  SegmentId segment;
+  SeqSet seqs;
+};
+struct Outcomes {
+  SegmentId segment;
+  std::vector<spool::LegOutcome> outcomes;
+};
+struct OutcomesStored {
+  SegmentId segment;
+  std::vector<std::pair<Seq, uint32_t>> legs;
+};
+struct Finish {
+  SegmentId segment;
+  std::vector<FinishedMessage> messages;
+};
+struct InventoryRequest {
+  SegmentRecord segment;
+};
+struct Fetch {
+  SegmentId segment;
+  SeqSet seqs;
+};
+struct Close {
+  SegmentId segment;
+  SeqSet finished;
+  SeqSet aborted;
+};
+struct CloseAnswer {
+  SegmentId segment;
+  SeqSet missing;  // live here and outside the list
+};
+struct Forget {
+  SegmentId segment;
+};
+struct Forgotten {
+  SegmentId segment;
+};
+using DataMessage = std::variant<Append, Chunk, DropBody, Stored, Abort, Outcomes, OutcomesStored,
+                                 Finish, InventoryRequest, Inventory, Fetch, Close, CloseAnswer,
+                                 Forget, Forgotten>;
+
+}  // namespace fermo::cluster

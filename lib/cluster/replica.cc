@@ -1,0 +1,270 @@
+#include "lib/cluster/replica.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace fermo::cluster {
+namespace {
+
+// A peer is alive while its last control message is not older than this many heartbeats.
+constexpr int kMissedHeartbeats = 3;
+// Late heartbeats of a forgotten segment are ignored for so long.
+constexpr auto kRememberForgotten = std::chrono::minutes(1);
+
+Segment Restore(RecoveredSegment&& from) {
+  Segment segment;
+  segment.record = std::move(from.stored.record);
+  segment.promised = from.stored.promised;
+  segment.promised_to = from.stored.promised_to;
+  segment.closed = from.stored.closed;
+  segment.stored = true;
+  segment.held = std::move(from.held);
+  segment.aborted = std::move(from.aborted);
+  segment.finished = std::move(from.finished);
+  segment.odd = std::move(from.odd);
+  segment.shapes = std::move(from.shapes);
+  segment.heard = std::move(from.heard);
+  for (spool::LegOutcome& outcome : from.outcomes) {
+    if (Contains(segment.held, outcome.seq)) {
+      segment.outcomes[outcome.seq][outcome.leg] = std::move(outcome);
+    }
+  }
+  if (segment.closed) {
+    // Both were checked when the record was decoded.
+    segment.finished = FromRanges(from.stored.finished_ranges).value_or(SeqSet());
+    segment.aborted = FromRanges(from.stored.aborted_ranges).value_or(SeqSet());
+  }
+  return segment;
+}
+
+}  // namespace
+
+Replica::Replica(ReplicaOptions options, Snapshot snapshot, std::vector<RecoveredSegment> recovered,
+                 Instant now)
+    : options_(options),
+      snapshot_(std::move(snapshot)),
+      random_(options.seed),
+      // A first boot has granted nothing that it could have forgotten.
+      silent_until_(options.boot == 1 && recovered.empty()
+                        ? now
+                        : now + options.lease + options.lease * 3 / 100),
+      last_synced_(now) {
+  for (RecoveredSegment& segment : recovered) {
+    SegmentId id = segment.stored.record.id;
+    segments_.emplace(id, Restore(std::move(segment)));
+  }
+}
+
+Actions Replica::Step(const Event& event, Instant now) {
+  now_ = now;
+  std::visit([this](const auto& e) { On(e); }, event);
+  return std::exchange(out_, {});
+}
+
+void Replica::On(const Tick&) {
+  if (now_ >= next_heartbeat_) {
+    next_heartbeat_ = now_ + options_.heartbeat_every;
+    SendHeartbeats();
+    // Proves to ourselves that the disk still takes synced writes.
+    if (now_ - last_synced_ >= options_.heartbeat_every) WriteSynced({}, SyncMark{});
+    std::erase_if(forgotten_, [this](const auto& entry) { return entry.second <= now_; });
+  }
+  std::vector<SegmentId> ids;  // a step may erase or add segments
+  ids.reserve(segments_.size());
+  for (const auto& [id, segment] : segments_) ids.push_back(id);
+  for (const SegmentId& id : ids) {
+    if (Segment* segment = FindSegment(id)) TickWriter(*segment);
+    if (Segment* segment = FindSegment(id)) TickAttempts(*segment);
+    if (Segment* segment = FindSegment(id)) TickClaim(*segment);
+    if (Segment* segment = FindSegment(id)) TickClose(*segment);
+  }
+}
+
+void Replica::On(const SnapshotChanged& event) {
+  if (event.snapshot.generation >= snapshot_.generation) snapshot_ = event.snapshot;
+}
+
+void Replica::On(const PeerUp& event) {
+  Peer& peer = peers_[event.peer];
+  peer.boot = std::max(peer.boot, event.boot);
+  peer.last_heard = now_;
+  (event.channel == Channel::kControl ? peer.control : peer.data) = true;
+  if (event.channel == Channel::kControl) {
+    ReleaseWaits(event.peer, event.boot);
+    SendHeartbeat(event.peer, peer);
+    return;
+  }
+  for (auto& [id, segment] : segments_) {
+    if (!segment.owner) continue;
+    HolderView* view = segment.owner->Find(event.peer);
+    if (view != nullptr) StartSync(segment, *view);
+  }
+}
+
+void Replica::On(const PeerDown& event) {
+  Peer& peer = peers_[event.peer];
+  (event.channel == Channel::kControl ? peer.control : peer.data) = false;
+  peer.down_since = now_;
+  if (event.channel == Channel::kControl) {
+    peer.asked.clear();
+    return;
+  }
+  DropIncomingOf(event.peer);
+  for (auto& [id, segment] : segments_) {
+    if (!segment.owner) continue;
+    if (HolderView* view = segment.owner->Find(event.peer)) {
+      view->synced = false;
+      view->syncing = false;
+    }
+  }
+}
+
+void Replica::On(const ControlReceived& event) {
+  Peer& peer = peers_[event.from];
+  peer.last_heard = now_;
+  if (event.boot > peer.boot) {
+    peer.boot = event.boot;
+    ReleaseWaits(event.from, event.boot);
+  }
+  std::visit([&](const auto& message) { Receive(event.from, event.boot, message); },
+             event.message);
+}
+
+void Replica::On(const DataReceived& event) {
+  std::visit([&](const auto& message) { Receive(event.from, message); }, event.message);
+}
+
+void Replica::On(const Persisted& event) {
+  last_synced_ = now_;
+  auto it = waiting_.find(event.token);
+  if (it == waiting_.end()) return;
+  Continuation then = std::move(it->second);
+  waiting_.erase(it);
+  std::visit([this](const auto& done) { Done(done); }, then);
+}
+
+bool Replica::IsLive(NodeId node, Instant now) const {
+  if (node == options_.self) return true;
+  auto it = peers_.find(node);
+  if (it == peers_.end()) return false;
+  const Peer& peer = it->second;
+  return peer.control && peer.data && peer.last_heard &&
+         now - *peer.last_heard < options_.heartbeat_every * kMissedHeartbeats;
+}
+
+bool Replica::SyncHealthy(Instant now) const {
+  return now - last_synced_ < options_.sync_silence;
+}
+
+std::string Replica::RegionOf(NodeId node) const {
+  const Member* member = snapshot_.FindMember(node);
+  // A node that the snapshot does not know counts as no region of its own.
+  return member == nullptr ? std::string() : member->region;
+}
+
+uint32_t Replica::Regions(const std::vector<NodeId>& nodes) const {
+  std::set<std::string> regions;
+  for (NodeId node : nodes) {
+    std::string region = RegionOf(node);
+    if (!region.empty()) regions.insert(std::move(region));
+  }
+  return static_cast<uint32_t>(regions.size());
+}
+
+bool Replica::DurableOn(const SegmentRecord& record, const std::vector<NodeId>& nodes) const {
+  return nodes.size() >= WriteQuorum(record) && Regions(nodes) >= record.min_regions;
+}
+
+Segment* Replica::FindSegment(const SegmentId& id) {
+  auto it = segments_.find(id);
+  return it == segments_.end() ? nullptr : &it->second;
+}
+
+const Segment* Replica::Find(const SegmentId& id) const {
+  auto it = segments_.find(id);
+  return it == segments_.end() ? nullptr : &it->second;
+}
+
+Segment* Replica::Adopt(const SegmentRecord& record) {
+  if (Segment* known = FindSegment(record.id)) return known;
+  if (!record.HasHolder(options_.self)) return nullptr;
+  Segment& segment = segments_[record.id];
+  segment.record = record;
+  return &segment;
+}
+
+void Replica::SaveSegment(Segment& segment, std::vector<spool::WriteOp>& ops) {
+  StoredSegment stored;
+  stored.record = segment.record;
+  stored.promised = segment.promised;
+  stored.promised_to = segment.promised_to;
+  stored.closed = segment.closed;
+  if (segment.closed) {
+    stored.finished_ranges = ToRanges(segment.finished);
+    stored.aborted_ranges = ToRanges(segment.aborted);
+  }
+  segment.stored = true;
+  ops.push_back(spool::PutSegment{segment.record.id, Encode(stored)});
+}
+
+void Replica::Write(std::vector<spool::WriteOp> ops) {
+  if (ops.empty()) return;
+  out_.push_back(Persist{std::move(ops), spool::Durability::kUnsynced, 0});
+}
+
+void Replica::WriteSynced(std::vector<spool::WriteOp> ops, Continuation then) {
+  const uint64_t token = next_token_++;
+  waiting_.emplace(token, std::move(then));
+  out_.push_back(Persist{std::move(ops), spool::Durability::kSynced, token});
+}
+
+void Replica::Tell(NodeId to, DataMessage message, bool answer) {
+  out_.push_back(SendData{to, answer, std::move(message)});
+}
+
+void Replica::Tell(NodeId to, ControlMessage message, bool answer) {
+  out_.push_back(SendControl{to, answer, std::move(message)});
+}
+
+void Replica::AddNote(std::string_view what, const Segment& segment, NodeId peer, uint64_t count) {
+  out_.push_back(Note{what, segment.record.id, peer, segment.record.epoch, count});
+}
+
+absl::Status Replica::CanAccept(Instant now) const {
+  if (!accepting_) return absl::UnavailableError("this node is draining");
+  if (!SyncHealthy(now)) return absl::UnavailableError("the disk has not completed a write lately");
+  std::vector<NodeId> live{options_.self};
+  for (const Member& member : snapshot_.members) {
+    if (member.node != options_.self && IsLive(member.node, now)) live.push_back(member.node);
+  }
+  if (live.size() < options_.write_copies || Regions(live) < options_.min_regions) {
+    return absl::UnavailableError(absl::StrCat(
+        "no quorum: ", live.size(), " live nodes in ", Regions(live), " regions, ",
+        options_.write_copies, " copies in ", options_.min_regions, " regions are needed"));
+  }
+  return absl::OkStatus();
+}
+
+Replica::View Replica::GetView(Instant now) const {
+  View view;
+  for (const auto& [id, segment] : segments_) {
+    if (!segment.closed) ++view.segments;
+    view.held += segment.held.cardinality();
+    if (!segment.owner) continue;
+    ++view.owned;
+    SeqSet missing;
+    for (const HolderView& holder : segment.owner->holders) missing |= segment.held - holder.has;
+    view.under_replicated += missing.cardinality();
+  }
+  for (const auto& [id, peer] : peers_) {
+    PeerStatus status{id, IsLive(id, now), std::nullopt};
+    if (peer.last_heard) status.last_heard = now - *peer.last_heard;
+    view.peers.push_back(status);
+  }
+  return view;
+}
+
+}  // namespace fermo::cluster

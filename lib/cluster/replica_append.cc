@@ -1,0 +1,396 @@
+// The writer's side of appends, and the holder's.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "lib/cluster/placement.h"
+#include "lib/cluster/replica.h"
+
+namespace fermo::cluster {
+namespace {
+
+// Bodies of several chunks are numbered before their seq is known; the high
+// bit keeps them apart from one-chunk bodies, which are numbered by their seq.
+constexpr uint32_t kLargeBody = 1u << 31;
+
+spool::PutAbort AbortOp(const Segment& segment, Seq seq) {
+  spool::PutAbort op{MessageId{segment.record.id, seq}, 0, 0};
+  if (Contains(segment.held, seq)) {
+    Shape shape = segment.ShapeOf(seq);
+    op.body = shape.body;
+    op.chunks = shape.chunks;
+  }
+  return op;
+}
+
+}  // namespace
+
+// --- The writer
+
+void Replica::On(const BeginUpload& event) {
+  absl::Status can = CanAccept(now_);
+  Segment* segment = can.ok() ? OpenSegment() : nullptr;
+  if (segment == nullptr) {
+    if (can.ok()) can = absl::UnavailableError("no holders for a new segment");
+    out_.push_back(UploadSettled{event.upload, {}, can});
+    return;
+  }
+  uploads_[event.upload] = Upload{segment->record.id, 0, 0};
+  segment->writer->uploads.insert(event.upload);
+}
+
+// The segment that takes new mail, opened if there is none.
+Segment* Replica::OpenSegment() {
+  Segment* open = FindSegment(open_);
+  if (open != nullptr && open->writer && open->owner && !open->writer->closing) return open;
+  SegmentId id{options_.self, options_.boot, next_segment_++};
+  SegmentRecord record;
+  record.id = id;
+  record.holders = ChooseHolders(id, snapshot_, options_.copies,
+                                 [this](NodeId node) { return IsLive(node, now_); });
+  record.write_copies = options_.write_copies;
+  record.min_regions = options_.min_regions;
+  record.owner = options_.self;
+  if (record.holders.size() < options_.write_copies) return nullptr;
+  Segment& segment = segments_[id];
+  segment.record = record;
+  segment.writer = std::make_unique<WriterState>();
+  segment.writer->opened_at = now_;
+  segment.owner = std::make_unique<OwnerState>();
+  for (NodeId holder : record.holders) {
+    if (holder == options_.self) continue;
+    HolderView& view = segment.owner->holders.emplace_back();
+    view.node = holder;
+    view.synced = peers_[holder].data;  // nothing to compare yet
+  }
+  open_ = id;
+  std::vector<spool::WriteOp> ops;
+  SaveSegment(segment, ops);
+  Write(std::move(ops));
+  AddNote("segment_opened", segment, {}, record.holders.size());
+  for (const HolderView& view : segment.owner->holders) SendHeartbeat(view.node, peers_[view.node]);
+  return &segment;
+}
+
+MessageId Replica::PlannedId(UploadId upload) const {
+  const SegmentId& id = uploads_.at(upload).segment;
+  return MessageId{id, Seq(segments_.at(id).writer->next_seq)};
+}
+
+uint32_t Replica::PlannedBody(UploadId upload) const { return uploads_.at(upload).body; }
+
+void Replica::On(const AddChunk& event) {
+  auto it = uploads_.find(event.upload);
+  if (it == uploads_.end()) return;
+  Upload& upload = it->second;
+  Segment* segment = FindSegment(upload.segment);
+  if (upload.chunks == 0) upload.body = kLargeBody | segment->writer->next_body++;
+  const uint32_t index = upload.chunks++;
+  Write({spool::PutChunk{upload.segment, upload.body, index, event.octets}});
+  for (const HolderView& view : segment->owner->holders) {
+    if (peers_[view.node].data) {
+      Tell(view.node, Chunk{upload.segment, upload.body, index, event.octets});
+    }
+  }
+}
+
+void Replica::On(const CommitUpload& event) {
+  auto it = uploads_.find(event.upload);
+  if (it == uploads_.end()) return;
+  const Upload upload = it->second;
+  Segment& segment = *FindSegment(upload.segment);
+  WriterState& writer = *segment.writer;
+  const Seq seq(writer.next_seq++);
+  const MessageId id{upload.segment, seq};
+  writer.pending[seq] = PendingAppend{event.upload, {}, now_ + options_.append_budget, false};
+  Shape shape{event.chunk ? seq.value() : upload.body, event.chunks, event.legs};
+  if (!event.chunk || event.legs != 1) segment.shapes[seq] = shape;
+  std::vector<spool::WriteOp> ops;
+  ops.push_back(spool::PutMessage{id, event.record});
+  if (event.chunk) ops.push_back(spool::PutChunk{id.segment, shape.body, 0, event.chunk});
+  WriteSynced(std::move(ops), AppendedHere{upload.segment, seq});
+  for (const HolderView& view : segment.owner->holders) {
+    if (peers_[view.node].data) {
+      Tell(view.node, Append{segment.record, seq, event.record, event.chunk, false});
+    }
+  }
+  EndUpload(event.upload);
+}
+
+void Replica::On(const AbandonUpload& event) {
+  auto it = uploads_.find(event.upload);
+  if (it == uploads_.end()) return;
+  const Upload upload = it->second;
+  if (upload.chunks > 0) {
+    Write({spool::DeleteBody{upload.segment, upload.body, upload.chunks}});
+    for (const HolderView& view : FindSegment(upload.segment)->owner->holders) {
+      if (peers_[view.node].data) Tell(view.node, DropBody{upload.segment, upload.body});
+    }
+  }
+  EndUpload(event.upload);
+}
+
+void Replica::EndUpload(UploadId upload) {
+  auto it = uploads_.find(upload);
+  Segment* segment = FindSegment(it->second.segment);
+  segment->writer->uploads.erase(upload);
+  uploads_.erase(it);
+  const WriterState& writer = *segment->writer;
+  if (writer.next_seq >= options_.segment_messages) segment->writer->closing = true;
+  MaybeSeal(*segment);
+}
+
+void Replica::On(const StopAccepting&) {
+  accepting_ = false;
+  for (auto& [id, segment] : segments_) {
+    if (!segment.writer) continue;
+    segment.writer->closing = true;
+    MaybeSeal(segment);
+  }
+}
+
+// `holder` has the message on its disk.
+void Replica::Acknowledge(Segment& segment, Seq seq, NodeId holder) {
+  if (!segment.writer) return;
+  auto it = segment.writer->pending.find(seq);
+  if (it == segment.writer->pending.end() || it->second.aborting) return;
+  PendingAppend& pending = it->second;
+  if (std::find(pending.stored.begin(), pending.stored.end(), holder) != pending.stored.end()) {
+    return;
+  }
+  pending.stored.push_back(holder);
+  if (!DurableOn(segment.record, pending.stored)) return;
+  out_.push_back(
+      UploadSettled{pending.upload, MessageId{segment.record.id, seq}, absl::OkStatus()});
+  segment.writer->pending.erase(it);
+  MaybeSeal(segment);
+}
+
+// W cannot be had: the sender hears 451, but only once our abort is on disk,
+// so that no reboot of ours can bring the message back as accepted.
+void Replica::AbortPending(Segment& segment, Seq seq) {
+  PendingAppend& pending = segment.writer->pending.at(seq);
+  if (pending.aborting) return;
+  pending.aborting = true;
+  std::vector<spool::WriteOp> ops;
+  Shape shape = segment.ShapeOf(seq);
+  ops.push_back(spool::PutAbort{{segment.record.id, seq}, shape.body, shape.chunks});
+  WriteSynced(std::move(ops), AbortedHere{segment.record.id, seq, pending.upload});
+}
+
+void Replica::AbortAllPending(Segment& segment) {
+  if (!segment.writer) return;
+  for (auto& [seq, pending] : segment.writer->pending) AbortPending(segment, seq);
+}
+
+// The segment went to another owner: what has not begun to commit is refused.
+void Replica::RefuseUploads(Segment& segment) {
+  for (UploadId id : segment.writer->uploads) {
+    const Upload upload = uploads_.at(id);
+    if (upload.chunks > 0) Write({spool::DeleteBody{upload.segment, upload.body, upload.chunks}});
+    uploads_.erase(id);
+    out_.push_back(UploadSettled{id, {}, absl::UnavailableError("the segment was taken over")});
+  }
+  segment.writer->uploads.clear();
+}
+
+void Replica::Done(const AbortedHere& done) {
+  Segment* segment = FindSegment(done.segment);
+  if (segment == nullptr) return;
+  segment->held.remove(done.seq.value());
+  segment->shapes.erase(done.seq);
+  segment->aborted.add(done.seq.value());
+  for (NodeId holder : segment->record.holders) {
+    if (holder != options_.self) Tell(holder, Abort{done.segment, SetOf(done.seq)});
+  }
+  AddNote("append_aborted", *segment);
+  out_.push_back(UploadSettled{done.upload, {done.segment, done.seq},
+                               absl::UnavailableError("too few copies within the budget")});
+  if (segment->writer) {
+    segment->writer->pending.erase(done.seq);
+    MaybeSeal(*segment);
+  }
+}
+
+void Replica::Done(const AppendedHere& done) {
+  Segment* segment = FindSegment(done.segment);
+  if (segment == nullptr || Contains(segment->aborted, done.seq)) return;
+  segment->held.add(done.seq.value());
+  if (segment->writer) {
+    auto wanted = segment->writer->wanted.extract(done.seq);
+    if (!wanted.empty()) {
+      for (NodeId peer : wanted.mapped()) {
+        out_.push_back(SendCopies{peer, segment->record, SetOf(done.seq)});
+      }
+    }
+  }
+  // A promise fences the writer as well.
+  if (segment->promised > segment->record.epoch) return;
+  Acknowledge(*segment, done.seq, options_.self);
+}
+
+void Replica::TickWriter(Segment& segment) {
+  if (!segment.writer) return;
+  WriterState& writer = *segment.writer;
+  for (auto& [seq, pending] : writer.pending) {
+    if (!pending.aborting && now_ >= pending.deadline) AbortPending(segment, seq);
+  }
+  if (writer.closing || segment.record.sealed) return;
+  if (now_ - writer.opened_at >= options_.segment_age || HasBetterHolders(segment)) {
+    writer.closing = true;
+    MaybeSeal(segment);
+  }
+}
+
+// A holder has been away for a while, and others could take new mail instead.
+bool Replica::HasBetterHolders(const Segment& segment) const {
+  std::vector<NodeId> present;
+  for (NodeId node : segment.record.holders) {
+    auto it = peers_.find(node);
+    const bool away = !IsLive(node, now_) &&
+                      (it == peers_.end() ||
+                       now_ - it->second.down_since >= options_.holder_failure_after);
+    if (!away) present.push_back(node);
+  }
+  std::vector<NodeId> fresh;
+  SegmentId next{options_.self, options_.boot, next_segment_};
+  for (NodeId node : ChooseHolders(next, snapshot_, options_.copies,
+                                   [this](NodeId n) { return IsLive(n, now_); })) {
+    if (IsLive(node, now_)) fresh.push_back(node);
+  }
+  return fresh.size() > present.size() ||
+         (fresh.size() == present.size() && Regions(fresh) > Regions(present));
+}
+
+void Replica::MaybeSeal(Segment& segment) {
+  if (!segment.writer || !segment.writer->closing || segment.record.sealed) return;
+  if (!segment.writer->uploads.empty() || !segment.writer->pending.empty()) return;
+  segment.record.sealed = true;
+  std::vector<spool::WriteOp> ops;
+  SaveSegment(segment, ops);
+  Write(std::move(ops));
+  AddNote("segment_sealed", segment, {}, segment.writer->next_seq);
+}
+
+// --- The holder
+
+void Replica::Receive(NodeId from, const Append& message) {
+  Segment* segment = Adopt(message.segment);
+  if (segment == nullptr) return;
+  const SegmentId& id = message.segment.id;
+  const bool fenced = !message.copy && segment->promised > message.segment.epoch;
+  if (fenced || segment->closed) {
+    Tell(from, Stored{id, SetOf(message.seq), true, segment->promised}, true);
+    return;
+  }
+  if (segment->Knows(message.seq)) {
+    Tell(from, Stored{id, SetOf(message.seq), false, segment->promised}, true);
+    return;
+  }
+  auto record = spool::DecodeMessageRecord(*message.record);
+  if (!record.ok()) return;
+  if (record->chunks != 1) {
+    auto body = incoming_.find({from, id, record->body});
+    const uint32_t got = body == incoming_.end() ? 0 : body->second;
+    if (body != incoming_.end()) incoming_.erase(body);
+    if (got != record->chunks) {  // the stream broke within the body
+      Tell(from, Fetch{id, SetOf(message.seq)});
+      return;
+    }
+  }
+  const auto legs = static_cast<uint32_t>(record->envelope.forward_paths.size());
+  if (record->chunks != 1 || legs != 1) {
+    segment->shapes[message.seq] = Shape{record->body, record->chunks, legs};
+  }
+  std::vector<spool::WriteOp> ops;
+  if (!segment->stored) SaveSegment(*segment, ops);
+  ops.push_back(spool::PutMessage{{id, message.seq}, message.record});
+  if (message.chunk) ops.push_back(spool::PutChunk{id, record->body, 0, message.chunk});
+  WriteSynced(std::move(ops), AppendedFor{from, id, message.seq});
+}
+
+void Replica::Done(const AppendedFor& done) {
+  Segment* segment = FindSegment(done.segment);
+  if (segment == nullptr) return;
+  if (segment->closed || Contains(segment->aborted, done.seq)) return;
+  if (!Contains(segment->finished, done.seq)) segment->held.add(done.seq.value());
+  Tell(done.peer, Stored{done.segment, SetOf(done.seq), false, segment->promised}, true);
+  if (segment->owner && !segment->writer) Offer(*segment, {done.seq});
+}
+
+// Chunks may come before anything else of their segment; they are counted by
+// sender, and the append that follows says how many there must be.
+void Replica::Receive(NodeId from, const Chunk& message) {
+  const Segment* segment = FindSegment(message.segment);
+  if (segment != nullptr && segment->closed) return;
+  uint32_t& next = incoming_[{from, message.segment, message.body}];
+  if (message.index == 0) next = 0;
+  if (message.index != next) return;  // a gap: the append will be fetched again
+  ++next;
+  Write({spool::PutChunk{message.segment, message.body, message.index, message.octets}});
+}
+
+void Replica::Receive(NodeId from, const DropBody& message) {
+  auto it = incoming_.find({from, message.segment, message.body});
+  if (it == incoming_.end()) return;
+  DropIncoming(message.segment, message.body, it->second);
+  incoming_.erase(it);
+}
+
+// The sender went away in the middle of these bodies.
+void Replica::DropIncomingOf(NodeId from) {
+  auto it = incoming_.lower_bound({from, SegmentId{}, 0});
+  while (it != incoming_.end() && std::get<0>(it->first) == from) {
+    DropIncoming(std::get<1>(it->first), std::get<2>(it->first), it->second);
+    it = incoming_.erase(it);
+  }
+}
+
+void Replica::DropIncoming(const SegmentId& id, uint32_t body, uint32_t chunks) {
+  if (const Segment* segment = FindSegment(id)) {
+    // Another peer may have sent the same body whole, and it is in use.
+    for (const auto& [seq, shape] : segment->shapes) {
+      if (shape.body == body) return;
+    }
+  }
+  if (chunks > 0) Write({spool::DeleteBody{id, body, chunks}});
+}
+
+void Replica::Receive(NodeId from, const Stored& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr || !segment->owner) return;
+  HolderView* view = segment->owner->Find(from);
+  if (view == nullptr) return;
+  if (message.refused) {
+    // Fenced: the holder promised a higher epoch. What it refused is not
+    // durable there; the appends end by their budget or by the new owner.
+    AddNote("append_refused", *segment, from);
+    if (message.promised > segment->record.epoch) AbortAllPending(*segment);
+    return;
+  }
+  view->has |= message.seqs;
+  if (!segment->writer) return;
+  for (uint32_t seq : message.seqs) Acknowledge(*segment, Seq(seq), from);
+}
+
+void Replica::RecordAbort(Segment& segment, Seq seq, std::vector<spool::WriteOp>& ops) {
+  if (Contains(segment.aborted, seq) || Contains(segment.finished, seq)) return;
+  ops.push_back(AbortOp(segment, seq));
+  segment.held.remove(seq.value());
+  segment.shapes.erase(seq);
+  segment.outcomes.erase(seq);
+  segment.aborted.add(seq.value());
+}
+
+void Replica::Receive(NodeId from, const Abort& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr || segment->closed) return;
+  std::vector<spool::WriteOp> ops;
+  for (uint32_t seq : message.seqs) {
+    RecordAbort(*segment, Seq(seq), ops);
+    if (segment->owner) SettleAll({message.segment, Seq(seq)});
+  }
+  Write(std::move(ops));
+  Tell(from, Stored{message.segment, message.seqs, false, segment->promised}, true);
+}
+
+}  // namespace fermo::cluster

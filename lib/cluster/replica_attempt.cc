@@ -1,0 +1,160 @@
+// Announcements: before a final dot, W holders know which legs are on their
+// way, so that nobody who takes over repeats them blindly.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "lib/cluster/attempt_codec.h"
+#include "lib/cluster/replica.h"
+
+namespace fermo::cluster {
+
+// --- The owner
+
+void Replica::On(const BeginAttempt& event) {
+  Segment* segment = FindSegment(event.message.segment);
+  const Seq seq = event.message.seq;
+  if (segment == nullptr || !segment->owner || !Contains(segment->held, seq) ||
+      segment->AllOutcomesKnown(seq) || segment->promised > segment->record.epoch) {
+    out_.push_back(AttemptStopped{event.message});
+    return;
+  }
+  Attempt& attempt = segment->owner->attempts[seq];
+  attempt = Attempt{event.legs, {options_.self}, now_, false};
+  HeardAttempt own{options_.self, options_.boot, segment->record.epoch, now_ + options_.grace};
+  Write({spool::PutMeta{AttemptKey(event.message), EncodeAttempt(own)}});
+  for (const HolderView& view : segment->owner->holders) {
+    if (!peers_[view.node].control) continue;
+    Tell(view.node, Announce{event.message.segment, segment->record.epoch, seq, event.legs});
+  }
+  MaybeClear(*segment, seq, attempt);
+}
+
+void Replica::MaybeClear(Segment& segment, Seq seq, Attempt& attempt) {
+  if (attempt.cleared || attempt.acknowledged.size() < WriteQuorum(segment.record)) return;
+  attempt.cleared = true;
+  out_.push_back(AttemptCleared{{segment.record.id, seq}});
+}
+
+void Replica::Receive(NodeId from, uint32_t, const AnnounceAnswer& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr || !segment->owner) return;
+  if (!message.known.empty()) LearnOutcomes(*segment, message.known, from);
+  auto it = segment->owner->attempts.find(message.seq);
+  if (it == segment->owner->attempts.end() || message.epoch != segment->record.epoch) return;
+  Attempt& attempt = it->second;
+  if (!message.known.empty()) {
+    out_.push_back(AttemptStopped{{message.segment, message.seq}});
+    return;
+  }
+  const auto& acks = attempt.acknowledged;
+  if (message.refused || std::find(acks.begin(), acks.end(), from) != acks.end()) return;
+  attempt.acknowledged.push_back(from);
+  MaybeClear(*segment, message.seq, attempt);
+}
+
+// Attempts that W holders don't acknowledge in time end before their dot.
+void Replica::TickAttempts(Segment& segment) {
+  std::vector<Seq> over;
+  for (const auto& [seq, heard] : segment.heard) {
+    if (heard.until <= now_) over.push_back(seq);
+  }
+  for (Seq seq : over) ForgetHeard(segment, seq);
+  if (!segment.owner) return;
+  for (auto& [seq, attempt] : segment.owner->attempts) {
+    if (attempt.cleared || now_ - attempt.started < options_.announce_timeout) continue;
+    attempt.started = now_;
+    out_.push_back(AttemptStopped{{segment.record.id, seq}});
+  }
+}
+
+void Replica::On(const EndAttempt& event) {
+  Segment* segment = FindSegment(event.message.segment);
+  if (segment == nullptr) return;
+  const Seq seq = event.message.seq;
+  std::vector<spool::LegOutcome> outcomes = event.outcomes;
+  for (spool::LegOutcome& outcome : outcomes) {
+    outcome.seq = seq;
+    outcome.epoch = segment->record.epoch;
+    outcome.node = options_.self;
+  }
+  if (segment->owner) segment->owner->attempts.erase(seq);
+  if (!outcomes.empty()) LearnOutcomes(*segment, outcomes, options_.self);
+  if (segment->AllOutcomesKnown(seq)) return;  // the mark goes with the message
+  Write({spool::DeleteMeta{AttemptKey(event.message)}});
+  for (NodeId holder : segment->record.holders) {
+    if (holder == options_.self || !peers_[holder].control) continue;
+    Tell(holder, Withdraw{event.message.segment, segment->record.epoch, seq});
+  }
+}
+
+void Replica::StopAttempts(Segment& segment) {
+  if (!segment.owner) return;
+  for (const auto& [seq, attempt] : segment.owner->attempts) {
+    out_.push_back(AttemptStopped{{segment.record.id, seq}});
+  }
+}
+
+void Replica::SettleAll(const MessageId& message) {
+  out_.push_back(AttemptStopped{message});
+  out_.push_back(LegsSettled{message, {}});
+}
+
+// --- The holder
+
+void Replica::Receive(NodeId from, uint32_t boot, const Announce& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr || segment->closed) return;
+  AnnounceAnswer answer{message.segment, message.epoch, message.seq, false, {}};
+  answer.refused = segment->promised > message.epoch || segment->record.epoch > message.epoch;
+  auto known = segment->outcomes.find(message.seq);
+  if (known != segment->outcomes.end()) {
+    for (uint32_t leg : message.legs) {
+      auto it = known->second.find(leg);
+      if (it != known->second.end()) answer.known.push_back(it->second);
+    }
+  }
+  if (!answer.refused) {
+    HeardAttempt heard{from, boot, message.epoch, now_ + options_.grace};
+    segment->heard[message.seq] = heard;
+    Write({spool::PutMeta{AttemptKey({message.segment, message.seq}), EncodeAttempt(heard)}});
+  }
+  Tell(from, std::move(answer), true);
+}
+
+// The old owner's attempt is over, without an outcome.
+void Replica::Receive(NodeId from, uint32_t, const Withdraw& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr) return;
+  auto heard = segment->heard.find(message.seq);
+  if (heard != segment->heard.end() && heard->second.owner == from) {
+    ForgetHeard(*segment, message.seq);
+  }
+  if (!segment->owner) return;
+  auto wait = segment->owner->waits.find(message.seq);
+  if (wait == segment->owner->waits.end() || wait->second.owner != from) return;
+  segment->owner->waits.erase(wait);
+  Offer(*segment, {message.seq});
+}
+
+void Replica::ForgetHeard(Segment& segment, Seq seq) {
+  if (segment.heard.erase(seq) == 0) return;
+  Write({spool::DeleteMeta{AttemptKey({segment.record.id, seq})}});
+}
+
+// A process that shows a new boot delivers nothing of its earlier boot.
+void Replica::ReleaseWaits(NodeId old_owner, uint32_t new_boot) {
+  for (auto& [id, segment] : segments_) {
+    std::erase_if(segment.heard, [&](const auto& entry) {
+      return entry.second.owner == old_owner && entry.second.owner_boot < new_boot;
+    });
+    if (!segment.owner) continue;
+    std::vector<Seq> free;
+    for (const auto& [seq, wait] : segment.owner->waits) {
+      if (wait.owner == old_owner && wait.owner_boot < new_boot) free.push_back(seq);
+    }
+    for (Seq seq : free) segment.owner->waits.erase(seq);
+    if (!free.empty()) Offer(segment, free);
+  }
+}
+
+}  // namespace fermo::cluster

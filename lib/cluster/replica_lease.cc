@@ -1,0 +1,147 @@
+// Heartbeats and leases: who may deliver, as long as it lasts.
+#include <algorithm>
+
+#include "lib/cluster/replica.h"
+
+namespace fermo::cluster {
+namespace {
+
+constexpr size_t kMaxUnanswered = 16;  // heartbeats remembered per peer
+
+bool Newer(const SegmentRecord& a, const SegmentRecord& b) { return a.epoch > b.epoch; }
+
+}  // namespace
+
+void Replica::SendHeartbeats() {
+  for (auto& [node, peer] : peers_) {
+    if (peer.control) SendHeartbeat(node, peer);
+  }
+}
+
+// Asks for leases on all that we own and `to` holds. A segment that is being
+// closed is not listed: nothing of it is left to deliver.
+void Replica::SendHeartbeat(NodeId to, Peer& peer) {
+  if (!peer.control) return;
+  Heartbeat heartbeat;
+  heartbeat.sent_at = static_cast<uint64_t>(now_.time_since_epoch().count());
+  heartbeat.lease_wanted = SyncHealthy(now_);
+  std::vector<std::pair<SegmentId, Epoch>> asked;
+  for (const auto& [id, segment] : segments_) {
+    if (!segment.owner || segment.owner->close_sent) continue;
+    if (!segment.record.HasHolder(to)) continue;
+    heartbeat.segments.push_back(segment.record);
+    asked.emplace_back(id, segment.record.epoch);
+  }
+  if (peer.asked.size() >= kMaxUnanswered) peer.asked.erase(peer.asked.begin());
+  peer.asked[heartbeat.sent_at] = std::move(asked);
+  Tell(to, std::move(heartbeat));
+}
+
+void Replica::Receive(NodeId from, uint32_t, const Heartbeat& message) {
+  HeartbeatAnswer answer;
+  answer.echo = message.sent_at;
+  answer.granted = message.lease_wanted && SyncHealthy(now_);
+  for (const SegmentRecord& record : message.segments) {
+    if (record.owner != from || forgotten_.contains(record.id)) continue;
+    Segment* segment = Adopt(record);
+    if (segment == nullptr) continue;
+    if (!AcceptOwner(*segment, record)) {
+      SegmentRecord known = segment->record;
+      if (segment->promised > known.epoch) {
+        known.epoch = segment->promised;
+        known.owner = segment->promised_to;
+      }
+      answer.refused.push_back(std::move(known));
+      continue;
+    }
+    if (answer.granted) segment->lease_until = now_ + options_.lease;
+  }
+  Tell(from, std::move(answer), true);
+}
+
+// Whether `record` names the owner that we may serve; then it is adopted. A
+// promise to a higher epoch, or to another at the same epoch, fences it.
+bool Replica::AcceptOwner(Segment& segment, const SegmentRecord& record) {
+  if (record.epoch < segment.record.epoch || record.epoch < segment.promised) return false;
+  if (record.epoch == segment.promised && record.owner != segment.promised_to) return false;
+  if (record.epoch == segment.record.epoch && record.owner != segment.record.owner) return false;
+  segment.claim.reset();
+  const bool changed = !segment.stored || record != segment.record;
+  if (!changed) return true;
+  const bool moved = Newer(record, segment.record);
+  if (moved && segment.owner) LoseOwnership(segment);
+  segment.record = record;
+  std::vector<spool::WriteOp> ops;
+  SaveSegment(segment, ops);
+  Write(std::move(ops));
+  return true;
+}
+
+void Replica::LoseOwnership(Segment& segment) {
+  AddNote("ownership_lost", segment);
+  StopAttempts(segment);
+  AbortAllPending(segment);
+  if (segment.writer) {
+    RefuseUploads(segment);
+    segment.writer->closing = true;
+    segment.record.sealed = true;
+  }
+  segment.owner.reset();
+  segment.lease_until = now_;
+  out_.push_back(SegmentLost{segment.record.id});
+}
+
+void Replica::Receive(NodeId from, uint32_t, const HeartbeatAnswer& message) {
+  Peer& peer = peers_[from];
+  auto asked = peer.asked.find(message.echo);
+  if (asked == peer.asked.end()) return;
+  const Instant sent{Duration(static_cast<int64_t>(message.echo))};
+  const auto share = std::chrono::duration_cast<Duration>(options_.lease * options_.owner_share);
+  for (const auto& [id, epoch] : asked->second) {
+    Segment* segment = FindSegment(id);
+    if (segment == nullptr || !segment->owner || segment->record.epoch != epoch) continue;
+    HolderView* view = segment->owner->Find(from);
+    if (view == nullptr) continue;
+    auto refused = std::find_if(message.refused.begin(), message.refused.end(),
+                                [id = id](const SegmentRecord& r) { return r.id == id; });
+    if (refused != message.refused.end()) {
+      // Somebody was promised a higher epoch. If he won, his own heartbeat
+      // tells us; if not, we claim above him.
+      view->lease_until = now_;
+      if (!segment->claim) {
+        segment->claim = std::make_unique<ClaimState>();
+        segment->claim->not_before = now_ + random_.Jitter(options_.claim_stagger * 2, 0.5);
+      }
+      segment->claim->seen = std::max(segment->claim->seen, refused->epoch);
+      continue;
+    }
+    if (!message.granted) continue;
+    view->lease_until = std::max(view->lease_until, sent + share - options_.lease_margin);
+  }
+  peer.asked.erase(peer.asked.begin(), std::next(asked));
+}
+
+uint32_t Replica::Leases(const Segment& segment, Instant now) const {
+  if (!segment.owner || !SyncHealthy(now)) return 0;
+  const bool self = segment.promised <= segment.record.epoch;
+  uint32_t leases = self ? 1 : 0;
+  for (const HolderView& view : segment.owner->holders) {
+    if (view.lease_until > now) ++leases;
+  }
+  return leases;
+}
+
+bool Replica::MayStart(const SegmentId& id, Instant now) const {
+  const Segment* segment = Find(id);
+  return segment != nullptr && segment->owner && !segment->closed &&
+         Leases(*segment, now) >= WriteQuorum(segment->record);
+}
+
+bool Replica::MayFinish(const MessageId& message, Instant now) const {
+  if (!MayStart(message.segment, now)) return false;
+  const OwnerState& owner = *Find(message.segment)->owner;
+  auto attempt = owner.attempts.find(message.seq);
+  return attempt != owner.attempts.end() && attempt->second.cleared;
+}
+
+}  // namespace fermo::cluster

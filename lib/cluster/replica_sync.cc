@@ -1,0 +1,137 @@
+// Comparing inventories: what the owner has and a holder lacks, and the
+// reverse. Runs whenever a holder's data stream comes up, and after a claim.
+#include <algorithm>
+
+#include "lib/cluster/replica.h"
+
+namespace fermo::cluster {
+
+void Replica::StartSync(Segment& segment, HolderView& view) {
+  view.synced = false;
+  if (!peers_[view.node].data) return;
+  view.syncing = true;
+  Tell(view.node, InventoryRequest{segment.record});
+}
+
+Inventory Replica::MakeInventory(const Segment& segment) const {
+  Inventory inventory;
+  inventory.segment = segment.record.id;
+  inventory.closed = segment.closed;
+  inventory.held = segment.held;
+  inventory.aborted = segment.aborted;
+  inventory.finished = segment.finished;
+  for (const auto& [seq, outcomes] : segment.odd) inventory.odd.push_back({seq, outcomes});
+  for (const auto& [seq, legs] : segment.outcomes) {
+    for (const auto& [leg, outcome] : legs) inventory.outcomes.push_back(outcome);
+  }
+  return inventory;
+}
+
+void Replica::Receive(NodeId from, const InventoryRequest& message) {
+  if (forgotten_.contains(message.segment.id)) {
+    Inventory closed;
+    closed.segment = message.segment.id;
+    closed.closed = true;
+    Tell(from, std::move(closed), true);
+    return;
+  }
+  Segment* segment = Adopt(message.segment);
+  if (segment == nullptr) return;
+  Tell(from, MakeInventory(*segment), true);
+}
+
+void Replica::Receive(NodeId from, const Inventory& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr || !segment->owner) return;
+  HolderView* view = segment->owner->Find(from);
+  if (view == nullptr || !view->syncing) return;
+  view->syncing = false;
+  view->synced = true;
+  MergeInventory(*segment, *view, message);
+  SendWhatLacks(*segment, *view, message);
+}
+
+// Takes what the holder knows and we don't. Facts only grow, so the order of
+// merges does not matter.
+void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory& inventory) {
+  if (segment.closed) return;
+  view.has |= inventory.held | inventory.finished | inventory.aborted;
+  view.done |= inventory.finished;
+  view.closed = inventory.closed;
+  std::map<Seq, std::vector<spool::Outcome>> odd;
+  for (const FinishedMessage& message : inventory.odd) odd[message.seq] = message.outcomes;
+  std::vector<spool::WriteOp> ops;
+  for (uint32_t seq : inventory.aborted - segment.aborted) RecordAbort(segment, Seq(seq), ops);
+  for (uint32_t raw : inventory.finished - segment.finished) {
+    const Seq seq(raw);
+    auto it = odd.find(seq);
+    FinishHere(segment, seq, it == odd.end() ? std::vector<spool::Outcome>{} : it->second, ops);
+    SettleAll({segment.record.id, seq});
+  }
+  Write(std::move(ops));
+  LearnOutcomes(segment, inventory.outcomes, view.node);
+  for (const spool::LegOutcome& outcome : inventory.outcomes) {
+    NoteDone(view, segment, outcome.seq, outcome.leg);
+  }
+  // Presumed commit: what any holder has and nobody aborted is mail.
+  SeqSet missing = inventory.held - segment.held - segment.finished - segment.aborted;
+  if (!missing.isEmpty()) Tell(view.node, Fetch{segment.record.id, missing});
+  if (segment.writer) {
+    for (uint32_t seq : inventory.held) Acknowledge(segment, Seq(seq), view.node);
+  }
+}
+
+// Gives the holder what it lacks.
+void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory& inventory) {
+  if (inventory.closed) return;
+  const SegmentId& id = segment.record.id;
+  SeqSet copies = segment.held - view.has;
+  if (!copies.isEmpty()) out_.push_back(SendCopies{view.node, segment.record, copies});
+  SeqSet aborts = segment.aborted & inventory.held;
+  if (!aborts.isEmpty()) Tell(view.node, Abort{id, aborts});
+  Outcomes outcomes{id, {}};
+  for (const auto& [seq, legs] : segment.outcomes) {
+    for (const auto& [leg, outcome] : legs) outcomes.outcomes.push_back(outcome);
+  }
+  if (!outcomes.outcomes.empty()) Tell(view.node, std::move(outcomes));
+  Finish finish{id, {}};
+  for (uint32_t seq : segment.finished & inventory.held) {
+    auto odd = segment.odd.find(Seq(seq));
+    finish.messages.push_back(
+        {Seq(seq), odd == segment.odd.end() ? std::vector<spool::Outcome>{} : odd->second});
+  }
+  if (!finish.messages.empty()) Tell(view.node, std::move(finish));
+}
+
+void Replica::Receive(NodeId from, const Fetch& message) {
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr) return;
+  SeqSet copies = message.seqs & segment->held;
+  if (segment->writer) {
+    for (uint32_t seq : message.seqs - segment->held) {
+      if (segment->writer->pending.contains(Seq(seq))) {
+        segment->writer->wanted[Seq(seq)].push_back(from);
+      }
+    }
+  }
+  if (!copies.isEmpty()) out_.push_back(SendCopies{from, segment->record, copies});
+}
+
+// Hands messages that we own and hold to delivery, with what they wait for.
+void Replica::Offer(Segment& segment, const std::vector<Seq>& seqs) {
+  TakeOver offer{segment.record.id, {}};
+  for (Seq seq : seqs) {
+    if (!Contains(segment.held, seq) || segment.AllOutcomesKnown(seq)) continue;
+    OwnedMessage message{seq, {}, {}};
+    auto wait = segment.owner->waits.find(seq);
+    if (wait != segment.owner->waits.end()) message.not_before = now_ + wait->second.wait;
+    auto known = segment.outcomes.find(seq);
+    if (known != segment.outcomes.end()) {
+      for (const auto& [leg, outcome] : known->second) message.done_legs.push_back(leg);
+    }
+    offer.messages.push_back(std::move(message));
+  }
+  if (!offer.messages.empty()) out_.push_back(std::move(offer));
+}
+
+}  // namespace fermo::cluster

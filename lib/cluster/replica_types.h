@@ -1,0 +1,199 @@
+// What goes into the replication machine and what comes out of it: events,
+// actions, options, and the state recovered from disk. Pure values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "lib/base/bytes.h"
+#include "lib/base/ids.h"
+#include "lib/base/time.h"
+#include "lib/cluster/messages.h"
+#include "lib/cluster/segment_codec.h"
+#include "lib/cluster/snapshot.h"
+#include "lib/spool/write_op.h"
+
+namespace fermo::cluster {
+
+struct ReplicaOptions {
+  NodeId self;
+  uint32_t boot = 1;
+  uint32_t copies = 3;        // N
+  uint32_t write_copies = 2;  // W
+  uint32_t min_regions = 2;
+  Duration append_budget = std::chrono::seconds(20);
+  Duration lease = std::chrono::seconds(10);
+  double owner_share = 0.97;  // of the lease, as the owner counts it
+  Duration lease_margin = std::chrono::milliseconds(500);
+  Duration heartbeat_every = std::chrono::seconds(1);
+  Duration claim_stagger = std::chrono::seconds(1);
+  Duration claim_timeout = std::chrono::seconds(3);
+  Duration sync_silence = std::chrono::seconds(5);   // no synced write for so long: no leases
+  Duration announce_timeout = std::chrono::seconds(30);
+  Duration grace = std::chrono::minutes(10);
+  Duration holder_failure_after = std::chrono::seconds(2);
+  uint32_t segment_messages = 65536;
+  Duration segment_age = std::chrono::hours(1);
+  // When the machine restarted since this node last ran: its announcements
+  // may be lost, so promises say that every leg waits. Zero: it did not.
+  Instant machine_restarted_at{};
+  uint64_t seed = 1;
+};
+
+// How a message is stored, where it is not one leg and one chunk.
+struct Shape {
+  uint32_t body = 0;
+  uint32_t chunks = 1;
+  uint32_t legs = 1;
+};
+
+// An announcement that a holder heard (and wrote down unsynced).
+struct HeardAttempt {
+  NodeId owner;
+  uint32_t owner_boot = 0;
+  Epoch epoch;
+  Instant until{};  // end of the grace
+};
+
+// One segment as the boot scan found it.
+struct RecoveredSegment {
+  StoredSegment stored;
+  SeqSet held;
+  SeqSet aborted;
+  SeqSet finished;
+  std::map<Seq, std::vector<spool::Outcome>> odd;
+  std::map<Seq, Shape> shapes;
+  std::vector<spool::LegOutcome> outcomes;
+  std::map<Seq, HeardAttempt> heard;
+};
+
+using UploadId = uint64_t;  // names an Enqueue call within this process
+
+// --- Events
+enum class Channel { kControl, kData };
+
+struct Tick {};
+struct SnapshotChanged {
+  Snapshot snapshot;
+};
+struct PeerUp {
+  NodeId peer;
+  Channel channel = Channel::kControl;
+  uint32_t boot = 0;
+};
+struct PeerDown {
+  NodeId peer;
+  Channel channel = Channel::kControl;
+};
+struct ControlReceived {
+  NodeId from;
+  uint32_t boot = 0;
+  ControlMessage message;
+};
+struct DataReceived {
+  NodeId from;
+  DataMessage message;
+};
+struct Persisted {  // of a Persist with a token; writes finish in order
+  uint64_t token = 0;
+};
+struct BeginUpload {
+  UploadId upload = 0;
+};
+struct AddChunk {  // of an upload that will have at least two
+  UploadId upload = 0;
+  Bytes octets;
+};
+// The last chunk is in. `record` must carry the body number and the seq that
+// PlannedSeq and PlannedBody named; `chunk` is the only chunk, or null.
+struct CommitUpload {
+  UploadId upload = 0;
+  Bytes record;
+  Bytes chunk;
+  uint32_t chunks = 1;
+  uint32_t legs = 1;
+};
+struct AbandonUpload {
+  UploadId upload = 0;
+};
+struct BeginAttempt {
+  MessageId message;
+  std::vector<uint32_t> legs;
+};
+struct EndAttempt {
+  MessageId message;
+  std::vector<spool::LegOutcome> outcomes;
+};
+struct StopAccepting {};  // drain: no new uploads, open segments are sealed
+
+using Event = std::variant<Tick, SnapshotChanged, PeerUp, PeerDown, ControlReceived, DataReceived,
+                           Persisted, BeginUpload, AddChunk, CommitUpload, AbandonUpload,
+                           BeginAttempt, EndAttempt, StopAccepting>;
+
+// --- Actions
+struct SendControl {
+  NodeId to;
+  bool answer = false;
+  ControlMessage message;
+};
+struct SendData {
+  NodeId to;
+  bool answer = false;
+  DataMessage message;
+};
+// Read these from the store and send them as copies, at leisure.
+struct SendCopies {
+  NodeId to;
+  SegmentRecord segment;
+  SeqSet seqs;
+};
+struct Persist {
+  std::vector<spool::WriteOp> ops;
+  spool::Durability durability = spool::Durability::kUnsynced;
+  uint64_t token = 0;  // 0: nobody waits for it
+};
+struct UploadSettled {  // OK: durable on W; else the sender must not hear 250
+  UploadId upload = 0;
+  MessageId message;
+  absl::Status status;
+};
+// Messages to deliver, with the earliest time of the first attempt.
+struct OwnedMessage {
+  Seq seq;
+  Instant not_before{};
+  std::vector<uint32_t> done_legs;
+};
+struct TakeOver {
+  SegmentId segment;
+  std::vector<OwnedMessage> messages;
+};
+struct LegsSettled {  // an outcome became known: nothing left to deliver there
+  MessageId message;
+  std::vector<uint32_t> legs;
+};
+struct SegmentLost {  // another node owns it, or it is closed
+  SegmentId segment;
+};
+struct AttemptCleared {
+  MessageId message;
+};
+struct AttemptStopped {
+  MessageId message;
+};
+// Something worth a log line or a counter; `what` from a closed set.
+struct Note {
+  std::string_view what;
+  SegmentId segment;
+  NodeId peer;
+  Epoch epoch;
+  uint64_t count = 0;
+};
+using Action = std::variant<SendControl, SendData, SendCopies, Persist, UploadSettled, TakeOver,
+                            LegsSettled, SegmentLost, AttemptCleared, AttemptStopped, Note>;
+using Actions = std::vector<Action>;
+
+}  // namespace fermo::cluster

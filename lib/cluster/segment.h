@@ -1,0 +1,129 @@
+// One segment as one node sees it: what it holds, what it promised, and, by
+// role, what it knows as writer, owner or claimant. Used by Replica alone.
+//
+// Plain state; no threads, no failure.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "lib/base/ids.h"
+#include "lib/base/time.h"
+#include "lib/cluster/replica_types.h"
+#include "lib/cluster/segment_record.h"
+#include "lib/cluster/seq_set.h"
+
+namespace fermo::cluster {
+
+// An append that is not yet durable on W holders.
+struct PendingAppend {
+  UploadId upload = 0;
+  std::vector<NodeId> stored;  // holders that have it on disk
+  Instant deadline{};
+  bool aborting = false;
+};
+
+// The node that appends, while the segment is open.
+struct WriterState {
+  uint32_t next_seq = 0;
+  uint32_t next_body = 0;
+  Instant opened_at{};
+  bool closing = false;  // no new uploads; sealed once the last has ended
+  std::set<UploadId> uploads;
+  std::map<Seq, PendingAppend> pending;
+  std::map<Seq, std::vector<NodeId>> wanted;  // copies asked for before our own write ended
+};
+
+// What an owner knows of another holder.
+struct HolderView {
+  NodeId node;
+  SeqSet has;   // message, mark or abort durable there
+  SeqSet done;  // every outcome durable there
+  std::map<Seq, std::set<uint32_t>> legs_done;  // of messages with several legs
+  Instant lease_until{};
+  bool synced = false;   // inventories compared since its data stream came up
+  bool syncing = false;  // asked, not yet answered
+  bool closed = false;
+  bool forgotten = false;
+};
+
+struct Attempt {
+  std::vector<uint32_t> legs;
+  std::vector<NodeId> acknowledged;  // ourselves included
+  Instant started{};
+  bool cleared = false;
+};
+
+struct OwnerState {
+  std::vector<HolderView> holders;  // without ourselves
+  std::map<Seq, Attempt> attempts;
+  std::map<Seq, InFlight> waits;  // announced by an earlier owner; `wait` unused
+  SeqSet done_here;               // every outcome durable here
+  bool close_sent = false;
+  Instant close_sent_at{};
+  bool closed_here = false;
+
+  HolderView* Find(NodeId node) {
+    for (HolderView& view : holders) {
+      if (view.node == node) return &view;
+    }
+    return nullptr;
+  }
+};
+
+struct ClaimState {
+  enum class Phase { kIdle, kAsking, kClaiming } phase = Phase::kIdle;
+  Epoch epoch;          // asked for or claimed
+  Epoch seen;           // highest promised epoch heard of
+  Instant not_before{};
+  Instant deadline{};
+  std::set<NodeId> yes;
+  bool self_promised = false;  // our own promise is on disk
+  std::map<NodeId, Promise> promises;
+};
+
+struct Segment {
+  SegmentRecord record;
+  Epoch promised;
+  NodeId promised_to;
+  bool closed = false;
+  bool stored = false;  // its record was written at least once
+
+  SeqSet held;      // message durable here, not finished
+  SeqSet aborted;
+  SeqSet finished;
+  std::map<Seq, std::vector<spool::Outcome>> odd;  // finished, not "one leg, delivered"
+  std::map<Seq, Shape> shapes;                     // held, not "one leg, one chunk"
+  std::map<Seq, std::map<uint32_t, spool::LegOutcome>> outcomes;  // of held messages
+
+  Instant lease_until{};  // that we granted to the owner
+  std::map<Seq, HeardAttempt> heard;
+
+  std::unique_ptr<WriterState> writer;
+  std::unique_ptr<OwnerState> owner;  // non-null: we own it
+  std::unique_ptr<ClaimState> claim;
+
+  Shape ShapeOf(Seq seq) const {
+    auto it = shapes.find(seq);
+    if (it != shapes.end()) return it->second;
+    Shape plain;
+    plain.body = seq.value();
+    return plain;
+  }
+  // Every leg of a message that we hold has an outcome.
+  bool AllOutcomesKnown(Seq seq) const {
+    auto it = outcomes.find(seq);
+    return it != outcomes.end() && it->second.size() >= ShapeOf(seq).legs;
+  }
+  bool Knows(Seq seq) const {
+    return Contains(held, seq) || Contains(aborted, seq) || Contains(finished, seq);
+  }
+};
+
+}  // namespace fermo::cluster

@@ -1,0 +1,73 @@
+#include "lib/rpc/convert_replication_internal.h"
+
+namespace fermo::rpc::detail {
+
+void SetToProto(const cluster::SeqSet& set, pb::SeqRanges* out) {
+  rpc::ToProto(cluster::ToRanges(set), out);
+}
+
+absl::StatusOr<cluster::SeqSet> SetFromProto(const pb::SeqRanges& in) {
+  std::vector<uint32_t> bounds;
+  FERMO_TAKE(bounds, rpc::FromProto(in));
+  return cluster::FromRanges(bounds);
+}
+
+absl::StatusOr<Seq> SeqFromProto(uint32_t seq) {
+  if (seq >= cluster::kMaxSeqs) return absl::InvalidArgumentError("seq: out of range");
+  return Seq(seq);
+}
+
+absl::StatusOr<std::vector<spool::LegOutcome>> OutcomesFromProto(
+    const google::protobuf::RepeatedPtrField<pb::LegOutcome>& in) {
+  std::vector<spool::LegOutcome> outcomes;
+  outcomes.reserve(in.size());
+  for (const pb::LegOutcome& outcome : in) {
+    FERMO_TAKE(outcomes.emplace_back(), rpc::FromProto(outcome));
+  }
+  return outcomes;
+}
+
+void ToProto(const cluster::FinishedMessage& finished, pb::FinishedMessage* out) {
+  out->set_seq(finished.seq.value());
+  for (spool::Outcome outcome : finished.outcomes) {
+    out->mutable_outcomes()->push_back(static_cast<char>(outcome));
+  }
+}
+
+absl::StatusOr<cluster::FinishedMessage> FinishedFromProto(const pb::FinishedMessage& in) {
+  cluster::FinishedMessage finished;
+  FERMO_TAKE(finished.seq, SeqFromProto(in.seq()));
+  for (char octet : in.outcomes()) {
+    if (octet < 0 || octet > static_cast<char>(spool::Outcome::kDelivered)) {
+      return absl::InvalidArgumentError("finished outcomes: unknown outcome");
+    }
+    finished.outcomes.push_back(static_cast<spool::Outcome>(octet));
+  }
+  return finished;
+}
+
+void ToProto(const cluster::Inventory& inventory, pb::Inventory* out) {
+  rpc::ToProto(inventory.segment, out->mutable_segment());
+  SetToProto(inventory.held, out->mutable_held());
+  SetToProto(inventory.aborted, out->mutable_aborted());
+  SetToProto(inventory.finished, out->mutable_finished());
+  for (const auto& outcome : inventory.outcomes) rpc::ToProto(outcome, out->add_outcomes());
+  for (const auto& finished : inventory.odd) ToProto(finished, out->add_odd());
+  out->set_closed(inventory.closed);
+}
+
+absl::StatusOr<cluster::Inventory> InventoryFromProto(const pb::Inventory& in) {
+  cluster::Inventory inventory;
+  FERMO_TAKE(inventory.segment, rpc::FromProto(in.segment()));
+  FERMO_TAKE(inventory.held, SetFromProto(in.held()));
+  FERMO_TAKE(inventory.aborted, SetFromProto(in.aborted()));
+  FERMO_TAKE(inventory.finished, SetFromProto(in.finished()));
+  FERMO_TAKE(inventory.outcomes, OutcomesFromProto(in.outcomes()));
+  for (const pb::FinishedMessage& finished : in.odd()) {
+    FERMO_TAKE(inventory.odd.emplace_back(), FinishedFromProto(finished));
+  }
+  inventory.closed = in.closed();
+  return inventory;
+}
+
+}  // namespace fermo::rpc::detail

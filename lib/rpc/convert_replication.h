@@ -1,0 +1,29 @@
+// What nodes say to each other (lib/cluster/messages.h) to its wire form
+// (replication.proto) and back.
+//
+// Pure. ToProto appends to the frame's message and may take the octets out of
+// nothing but shared buffers (it copies them). FromProto moves octets out of
+// `in`; InvalidArgument names what a peer got wrong.
+#pragma once
+
+#include <cstddef>
+
+#include "absl/status/statusor.h"
+#include "lib/cluster/messages.h"
+
+namespace fermoposta::v1 {
+class ControlMessage;
+class DataMessage;
+}  // namespace fermoposta::v1
+
+namespace fermo::rpc {
+
+void ToProto(const cluster::ControlMessage& message, fermoposta::v1::ControlMessage* out);
+void ToProto(const cluster::DataMessage& message, fermoposta::v1::DataMessage* out);
+absl::StatusOr<cluster::ControlMessage> FromProto(fermoposta::v1::ControlMessage&& in);
+absl::StatusOr<cluster::DataMessage> FromProto(fermoposta::v1::DataMessage&& in);
+
+// About how many octets the message takes in a frame.
+size_t WireSize(const cluster::DataMessage& message);
+
+}  // namespace fermo::rpc

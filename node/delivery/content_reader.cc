@@ -1,0 +1,62 @@
+#include "node/delivery/content_reader.h"
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace fermo::node {
+namespace {
+
+namespace asio = net::asio;
+
+// Runs `work` on the pool and resumes the coroutine on its own executor.
+template <class T>
+net::Awaitable<absl::StatusOr<T>> RunOn(asio::thread_pool& pool,
+                                        std::function<absl::StatusOr<T>()> work) {
+  auto start = [&pool, work = std::move(work)](auto handler) {
+    // The coroutine's context must not run out of work while the disk is busy.
+    auto executor = asio::prefer(asio::get_associated_executor(handler),
+                                 asio::execution::outstanding_work.tracked);
+    auto job = [executor, work, handler = std::move(handler)]() mutable {
+      auto resume = [handler = std::move(handler), result = work()]() mutable {
+        std::move(handler)(std::move(result));
+      };
+      asio::post(executor, std::move(resume));
+    };
+    asio::post(pool, std::move(job));
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(absl::StatusOr<T>)>(
+      std::move(start), asio::use_awaitable);
+}
+
+absl::StatusOr<ContentReader::Opened> OpenNow(const SpoolStore& store, const MessageId& id) {
+  absl::StatusOr<std::string> octets = store.ReadMessage(id);
+  if (!octets.ok()) return octets.status();
+  absl::StatusOr<spool::MessageRecord> record = spool::DecodeMessageRecord(*octets);
+  if (!record.ok()) return record.status();
+  ContentReader::Opened opened;
+  opened.record = *std::move(record);
+  if (opened.record.chunks > 0) {
+    absl::StatusOr<std::string> chunk = store.ReadChunk(id.segment, opened.record.body, 0);
+    if (!chunk.ok()) return chunk.status();
+    opened.first_chunk = *std::move(chunk);
+  }
+  return opened;
+}
+
+}  // namespace
+
+net::Awaitable<absl::StatusOr<ContentReader::Opened>> ContentReader::Open(MessageId id) {
+  return RunOn<Opened>(pool_, [this, id] { return OpenNow(store_, id); });
+}
+
+net::Awaitable<absl::StatusOr<std::string>> ContentReader::ReadChunk(SegmentId segment,
+                                                                     uint32_t body,
+                                                                     uint32_t index) {
+  return RunOn<std::string>(
+      pool_, [this, segment, body, index] { return store_.ReadChunk(segment, body, index); });
+}
+
+}  // namespace fermo::node

@@ -1,0 +1,49 @@
+#include "smtp-frontend/node_picker.h"
+
+#include <algorithm>
+
+namespace fermo::frontend {
+
+void NodePicker::SetMembers(const cluster::Snapshot& snapshot) {
+  std::vector<Node> nodes;
+  for (const cluster::Member& member : snapshot.members) {
+    const auto& evicted = snapshot.evicted;
+    if (std::find(evicted.begin(), evicted.end(), member.node) != evicted.end()) continue;
+    nodes.push_back({member.node, member.region == region_, IsReady(member.node)});
+  }
+  nodes_ = std::move(nodes);
+}
+
+void NodePicker::SetReady(NodeId node, bool ready) {
+  for (Node& known : nodes_) {
+    if (known.id == node) known.ready = ready;
+  }
+}
+
+std::optional<NodeId> NodePicker::Pick(const std::vector<NodeId>& tried) {
+  if (const auto near = PickIn(true, tried)) return near;
+  return PickIn(false, tried);
+}
+
+std::optional<NodeId> NodePicker::PickIn(bool own_region, const std::vector<NodeId>& tried) {
+  for (size_t step = 0; step < nodes_.size(); ++step) {
+    const size_t place = (turn_ + step) % nodes_.size();
+    const Node& node = nodes_[place];
+    if (node.own_region != own_region || !node.ready) continue;
+    if (std::find(tried.begin(), tried.end(), node.id) != tried.end()) continue;
+    turn_ = place + 1;
+    return node.id;
+  }
+  return std::nullopt;
+}
+
+bool NodePicker::AnyReady() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.ready; });
+}
+
+bool NodePicker::IsReady(NodeId node) const {
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [node](const Node& known) { return known.id == node && known.ready; });
+}
+
+}  // namespace fermo::frontend

@@ -1,0 +1,64 @@
+"""Accepted in three regions, delivered to a real Postfix, octet for octet."""
+
+import unittest
+
+from case import DOMAIN, ClusterCase, wait_until
+from fermolib import corpus, sender
+
+
+class Deliver(ClusterCase):
+    def test_real_messages_reach_a_real_postfix_unchanged(self):
+        self.start_postfix()
+        messages = [octets for _, octets in corpus.test_emails() + corpus.large_messages()]
+        attempts = self.send([content for content in messages for _ in self.cluster.frontends])
+        self.assertEqual(len(attempts), 3 * len(messages))
+        for attempt in attempts:
+            self.assertTrue(attempt.message_id, f"250 names no message: {attempt.text}")
+        self.assertEqual(len({attempt.message_id for attempt in attempts}), len(attempts))
+        verdict = self.finish()
+        self.assertEqual(verdict.delivered, len(attempts))
+        self.assertEqual(sum(verdict.windows.values()), 0)
+
+    def test_each_recipient_gets_one_copy_and_the_null_sender_is_taken(self):
+        self.start_postfix()
+        session = sender.Session(self.cluster.frontends[0].smtp)
+        three = [f"{name}@{DOMAIN}" for name in ("ada", "bruno", "carla")]
+        for path in ("ada@sender.test", ""):
+            attempt = session.send(corpus.small_message(1), three, sender=path)
+            self.oracle.saw(attempt)
+            self.assertEqual(attempt.result, sender.ACCEPTED, attempt.text)
+        session.close()
+        self.assertEqual(self.finish().delivered, 6)
+
+    def test_a_foreign_domain_is_refused_and_the_session_goes_on(self):
+        self.start_sink()
+        session = sender.Session(self.cluster.frontends[1].smtp)
+        attempt = session.send(corpus.small_message(1), ("a@elsewhere.test",))
+        self.oracle.saw(attempt)
+        self.assertEqual((attempt.result, attempt.code), (sender.REFUSED, 550), attempt.text)
+        self.assertTrue(attempt.text.startswith("5.7.1"), attempt.text)
+        mixed = session.send(corpus.small_message(2), (f"a@{DOMAIN}", "a@elsewhere.test"))
+        self.oracle.saw(mixed)
+        self.assertEqual(mixed.accepted_recipients, (f"a@{DOMAIN}",))
+        session.close()
+        self.finish()
+
+    def test_a_connection_that_ends_inside_the_content_leaves_nothing_behind(self):
+        self.start_sink(up=False)
+        smtp = sender.Session(self.cluster.frontends[2].smtp)
+        accepted = smtp.send(corpus.small_message(1))
+        self.oracle.saw(accepted)
+        raw = smtp._smtp  # pylint: disable=protected-access
+        raw.mail("ada@sender.test")
+        raw.rcpt(f"posta@{DOMAIN}")
+        raw.docmd("DATA")
+        raw.send(b"Subject: half\r\n\r\nhalf a mess")
+        raw.close()
+        self.wait_waiting(1, 10)
+        self.primary.up()
+        wait_until(lambda: self.primary.count() >= 1, 20, "delivered")
+        self.finish()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,203 @@
+// Joining and watching over real gRPC, with the real store behind it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "tests/unit/coordinator/running_coordinator.h"
+
+namespace fermo::coordinator {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ControlServiceTest : public testing::Test {
+ protected:
+  ControlServiceTest() { Start(); }
+  void Start() {
+    running_.reset();
+    running_ = std::make_unique<RunningCoordinator>(dir_.path());
+    ASSERT_TRUE(running_->status().ok()) << running_->status();
+  }
+  std::unique_ptr<WatchingProcess> Watch(const v1::Join& join, uint64_t applied = 0) {
+    return std::make_unique<WatchingProcess>(running_->channel(), join, applied);
+  }
+  v1::AddDomainResponse AddDomain(const std::string& name) {
+    v1::AddDomainRequest request;
+    request.set_name(name);
+    request.set_primary("127.0.0.1:2500");
+    v1::AddDomainResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = running_->operations().AddDomain(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+  v1::GetClusterStatusResponse Status() {
+    v1::GetClusterStatusResponse response;
+    grpc::ClientContext context;
+    EXPECT_TRUE(running_->operations().GetClusterStatus(&context, {}, &response).ok());
+    return response;
+  }
+  // The processes that the coordinator knows to be connected, once there are `count`.
+  v1::GetClusterStatusResponse StatusWith(int count) {
+    v1::GetClusterStatusResponse response = Status();
+    for (int i = 0; i < 1000 && response.processes_size() != count; ++i) response = Status();
+    EXPECT_EQ(response.processes_size(), count);
+    return response;
+  }
+
+  TempDir dir_;
+  std::unique_ptr<RunningCoordinator> running_;
+};
+
+TEST_F(ControlServiceTest, ANewNodeIsStoredAndGetsTheSnapshotThatHasIt) {
+  auto node = Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001"));
+  auto snapshot = node->ReadUntil(2);
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ(snapshot->cluster_uuid(), running_->get().cluster_uuid());
+  ASSERT_EQ(snapshot->members_size(), 1);
+  EXPECT_EQ(snapshot->members(0).name(), "roma-1");
+  EXPECT_EQ(snapshot->members(0).address(), "127.0.0.1:7001");
+  node.reset();
+  const std::string uuid = running_->get().cluster_uuid();
+  Start();
+  EXPECT_EQ(running_->get().cluster_uuid(), uuid);
+  auto frontend = Watch(FrontendJoin("roma-fe", "127.0.0.1:2525"));
+  EXPECT_EQ(frontend->ReadUntil(2)->members_size(), 1);
+}
+
+TEST_F(ControlServiceTest, AChangedAddressReachesEveryWatcher) {
+  auto frontend = Watch(FrontendJoin("roma-fe", "127.0.0.1:2525"));
+  Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001"))->ReadUntil(2);
+  EXPECT_EQ(frontend->ReadUntil(2)->members(0).address(), "127.0.0.1:7001");
+  Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7009"))->ReadUntil(3);
+  EXPECT_EQ(frontend->ReadUntil(3)->members(0).address(), "127.0.0.1:7009");
+}
+
+TEST_F(ControlServiceTest, RefusalsHaveTheirCodesAndReasons) {
+  v1::Join join = NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001");
+  join.set_cluster_uuid("another");
+  grpc::Status status = Watch(join)->End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("cluster another"));
+  join = NodeJoin(1, "roma-1", "roma", "127.0.0.1:0");
+  status = Watch(join)->End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("advertise_address"));
+  status = Watch(v1::Join())->End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ControlServiceTest, ALiveNamesakeIsRefusedAndADeadOneIsKeptAndReported) {
+  auto first = Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001"));
+  ASSERT_TRUE(first->ReadUntil(2));
+  const v1::Join second = NodeJoin(2, "roma-1", "roma", "127.0.0.1:7002");
+  const grpc::Status status = Watch(second)->End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  first.reset();
+  StatusWith(0);
+  auto wiped = Watch(second);
+  EXPECT_EQ(wiped->ReadUntil(3)->members_size(), 2);
+  const auto cluster = StatusWith(1);
+  EXPECT_THAT(cluster.problems(), testing::Contains(HasSubstr("2 nodes are named roma-1")));
+}
+
+TEST_F(ControlServiceTest, TheSameNodeConnectingAgainReplacesItsOldStream) {
+  const v1::Join join = NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001");
+  auto old = Watch(join);
+  ASSERT_TRUE(old->ReadUntil(2));
+  auto fresh = Watch(join);
+  ASSERT_TRUE(fresh->ReadUntil(2));
+  EXPECT_EQ(old->End().error_code(), grpc::StatusCode::ABORTED);
+  StatusWith(1);
+}
+
+TEST_F(ControlServiceTest, AddingADomainWaitsForTheProcessesToApplyIt) {
+  auto one = Watch(FrontendJoin("fe-1", "127.0.0.1:2525"));
+  auto two = Watch(FrontendJoin("fe-2", "127.0.0.1:2526"));
+  std::thread applier([&] {
+    for (auto* process : {one.get(), two.get()}) {
+      const auto snapshot = process->ReadUntil(2);
+      process->Acknowledge(snapshot ? snapshot->generation() : 0);
+    }
+  });
+  StatusWith(2);
+  const auto response = AddDomain("example.test");
+  applier.join();
+  EXPECT_EQ(response.processes(), 2u);
+  EXPECT_EQ(response.applied(), 2u);
+}
+
+TEST_F(ControlServiceTest, AProcessThatDoesNotApplyIsCountedAfterTheLimit) {
+  auto deaf = Watch(FrontendJoin("fe-1", "127.0.0.1:2525"));
+  StatusWith(1);
+  const auto response = AddDomain("example.test");
+  EXPECT_EQ(response.processes(), 1u);
+  EXPECT_EQ(response.applied(), 0u);
+}
+
+TEST_F(ControlServiceTest, ASlowWatcherGetsTheNewestAndNotEveryOne) {
+  auto slow = Watch(FrontendJoin("fe-1", "127.0.0.1:2525"), /*applied=*/1000);
+  StatusWith(1);
+  slow.reset();
+  StatusWith(0);
+  slow = Watch(FrontendJoin("fe-1", "127.0.0.1:2525"));
+  auto reader = Watch(FrontendJoin("fe-2", "127.0.0.1:2526"));
+  reader->ReadUntil(1);
+  auto node = Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001"));
+  const auto snapshot = reader->ReadUntil(2);
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ(snapshot->members_size(), 1);
+}
+
+TEST_F(ControlServiceTest, ACoordinatorThatIsBehindTheClusterMakesNoChanges) {
+  auto ahead = Watch(FrontendJoin("fe-1", "127.0.0.1:2525"), /*applied=*/7);
+  StatusWith(1);
+  v1::AddDomainRequest request;
+  request.set_name("example.test");
+  request.set_primary("127.0.0.1:2500");
+  v1::AddDomainResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status = running_->operations().AddDomain(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("older than"));
+  // A node may still connect, but is not stored.
+  auto node = Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001"), /*applied=*/7);
+  const auto cluster = StatusWith(2);
+  EXPECT_EQ(cluster.generation(), 1u);
+  EXPECT_THAT(cluster.problems(), testing::Contains(HasSubstr("older than the cluster")));
+}
+
+TEST_F(ControlServiceTest, AStreamWithoutAJoinIsRefused) {
+  auto stub = v1::Control::NewStub(running_->channel());
+  grpc::ClientContext context;
+  auto stream = stub->Watch(&context);
+  v1::WatchRequest request;
+  request.set_applied_generation(1);
+  stream->Write(request);
+  v1::Snapshot snapshot;
+  EXPECT_FALSE(stream->Read(&snapshot));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ControlServiceTest, ADrainEndsTheStreamsWithUnavailable) {
+  auto frontend = Watch(FrontendJoin("fe-1", "127.0.0.1:2525"));
+  ASSERT_TRUE(frontend->ReadUntil(1));
+  std::thread stopper([&] { running_.reset(); });
+  EXPECT_EQ(frontend->End().error_code(), grpc::StatusCode::UNAVAILABLE);
+  stopper.join();
+}
+
+TEST_F(ControlServiceTest, ASecondCoordinatorOnTheSameDataIsRefused) {
+  RunningCoordinator second(dir_.path());
+  EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
+}
+
+TEST_F(ControlServiceTest, ADataDirectoryThatCannotBeMadeIsRefused) {
+  RunningCoordinator other("/proc/nowhere");
+  EXPECT_THAT(std::string(other.status().message()), HasSubstr("/proc/nowhere"));
+}
+
+}  // namespace
+}  // namespace fermo::coordinator
