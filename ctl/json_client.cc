@@ -74,7 +74,8 @@ void JsonList::Add(const google::protobuf::Message& element) {
 
 void JsonList::End(const google::protobuf::Message& rest) {
   out_ << "]";
-  for (const auto& [name, value] : ToTree(rest).items()) {
+  const Json tree = ToTree(rest);  // named: items() refers to it
+  for (const auto& [name, value] : tree.items()) {
     if (name != name_) out_ << ",\n" << Json(name).dump() << ": " << Dump(value);
   }
   out_ << "\n}\n";

@@ -77,7 +77,7 @@ void Door::Refuse(net::Tcp::socket socket) {
 }
 
 net::Awaitable<void> Door::RunRefusal(std::shared_ptr<net::Stream> stream, std::string reply,
-                                      net::Gate::Pass pass) {
+                                      [[maybe_unused]] net::Gate::Pass pass) {
   const absl::Status written = co_await stream->WriteAll(std::string_view(reply), kRefusalTimeout);
   if (!written.ok()) co_return;
   stream->ShutdownSend();

@@ -43,7 +43,9 @@ struct EnqueueCall::StartWaiting {
     auto slot = asio::get_associated_cancellation_slot(handler);
     if (slot.is_connected()) {
       slot.assign([weak = std::weak_ptr<EnqueueCall>(call)](asio::cancellation_type) {
-        if (const auto running = weak.lock()) running->Cancel();
+        if (const auto running = weak.lock()) {
+          running->GiveUp(absl::CancelledError("the session ended"));
+        }
       });
     }
     call->StartWaitingWith(
@@ -87,6 +89,20 @@ void EnqueueCall::Release() {
     held = std::exchange(held_, false);
   }
   if (held) RemoveHold();
+}
+
+void EnqueueCall::GiveUp(absl::Status status) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!done_) done_ = std::move(status);
+  }
+  context_.TryCancel();
+  Changed();
+}
+
+void EnqueueCall::Abandon() {
+  context_.TryCancel();
+  Release();
 }
 
 asio::awaitable<absl::Status> EnqueueCall::Written() { return Wait(Until::kWritten); }
@@ -143,7 +159,7 @@ void EnqueueCall::OnDone(const grpc::Status& status) {
   const auto self = std::move(self_);
   {
     std::lock_guard lock(mutex_);
-    done_ = rpc::ToAbsl(status);
+    if (!done_) done_ = rpc::ToAbsl(status);
   }
   Changed();
 }

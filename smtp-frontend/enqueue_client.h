@@ -42,12 +42,15 @@ class EnqueueCall final : public grpc::ClientWriteReactor<v1::EnqueueRequest>,
 
   // After Done said OK.
   const std::string& message_id() const { return response_.message_id(); }
-  // After Written failed: the request that was not written.
+  // After Written failed by the node's doing: the request that was not written.
   v1::EnqueueRequest TakeRequest() { return std::move(request_); }
 
-  void Cancel() { context_.TryCancel(); }
-  // Nothing more will be sent.
-  void Release();
+  // Cancels the call and ends the wait at once with `status`: gRPC itself ends a
+  // write only when the socket has taken it, which a frozen node may delay for
+  // long. From any thread.
+  void GiveUp(absl::Status status);
+  // Cancels the call if it still runs; nothing more will be sent.
+  void Abandon();
 
  private:
   enum class Until { kWritten, kDone };
@@ -62,6 +65,7 @@ class EnqueueCall final : public grpc::ClientWriteReactor<v1::EnqueueRequest>,
 
   EnqueueCall() = default;
   boost::asio::awaitable<absl::Status> Wait(Until until);
+  void Release();
   void StartWaitingWith(Until until, std::unique_ptr<Waiter> waiter);
   // What a wait would get now; nothing while it has to go on.
   std::optional<absl::Status> Result(Until until) const;
@@ -79,7 +83,7 @@ class EnqueueCall final : public grpc::ClientWriteReactor<v1::EnqueueRequest>,
 
   std::mutex mutex_;
   bool written_ = false;
-  std::optional<absl::Status> done_;
+  std::optional<absl::Status> done_;  // how the call ended, or that we gave up
   Until until_ = Until::kDone;
   std::unique_ptr<Waiter> waiter_;
 };

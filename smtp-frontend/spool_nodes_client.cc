@@ -1,7 +1,7 @@
 #include "smtp-frontend/spool_nodes_client.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -14,6 +14,9 @@
 namespace fermo::frontend {
 
 namespace asio = boost::asio;
+
+// Between looks at a node that answers pings but is not connected for messages.
+constexpr Duration kConnecting = std::chrono::milliseconds(20);
 
 SpoolNodes::SpoolNodes(asio::any_io_executor executor, GrpcSpoolClientOptions options, Log log)
     : executor_(std::move(executor)),
@@ -31,6 +34,8 @@ void SpoolNodes::Update(const cluster::Snapshot& snapshot) {
     old = links_;
   }
   std::map<NodeId, std::shared_ptr<NodeLink>> links;
+  cluster::Snapshot usable;  // the members that can be dialled
+  usable.evicted = snapshot.evicted;
   for (const cluster::Member& member : snapshot.members) {
     const auto known = old.find(member.node);
     if (known != old.end() && known->second->member == member) {
@@ -38,27 +43,31 @@ void SpoolNodes::Update(const cluster::Snapshot& snapshot) {
     } else if (auto link = MakeLink(member)) {
       links[member.node] = link;
       fresh.push_back(std::move(link));
+    } else {
+      continue;
     }
+    usable.members.push_back(member);
   }
   {
     std::lock_guard lock(mutex_);
     cluster_uuid_ = snapshot.cluster_uuid;
-    picker_.SetMembers(snapshot);
+    picker_.SetMembers(usable);
     for (const auto& link : fresh) picker_.SetReady(link->member.node, false);
     links_ = std::move(links);
   }
   for (const auto& [node, link] : old) StopLink(link);
   for (const auto& link : fresh) {
-    asio::co_spawn(executor_, PingLoop(shared_from_this(), link),
-                   asio::bind_cancellation_slot(link->cancel.slot(), asio::detached));
+    asio::co_spawn(executor_, PingLoop(shared_from_this(), link), asio::detached);
   }
 }
 
 std::shared_ptr<NodeLink> SpoolNodes::MakeLink(const cluster::Member& member) {
   rpc::ChannelOptions options;
   options.insecure = options_.insecure;
+  options.own_connection = true;
   auto channel = rpc::Dial(member.address, options);
-  if (!channel.ok()) {
+  auto ping_channel = rpc::Dial(member.address, options);
+  if (!channel.ok() || !ping_channel.ok()) {
     if (log_) {
       log_(absl::StrCat("node ", member.name, " cannot be used: ", channel.status().message()));
     }
@@ -67,14 +76,15 @@ std::shared_ptr<NodeLink> SpoolNodes::MakeLink(const cluster::Member& member) {
   auto link = std::make_shared<NodeLink>(executor_);
   link->member = member;
   link->channel = *std::move(channel);
+  link->channel->GetState(true);  // connects
   link->stub = v1::Spool::NewStub(link->channel);
+  link->ping_stub = v1::Spool::NewStub(*ping_channel);
   return link;
 }
 
 void SpoolNodes::StopLink(const std::shared_ptr<NodeLink>& link) {
   link->stopped = true;
-  link->timer.cancel();
-  link->cancel.emit(asio::cancellation_type::terminal);
+  link->timer.cancel();  // a ping under way ends by its deadline
 }
 
 void SpoolNodes::Stop() {
@@ -90,21 +100,29 @@ void SpoolNodes::Stop() {
 asio::awaitable<void> SpoolNodes::PingLoop(std::shared_ptr<SpoolNodes> nodes,
                                            std::shared_ptr<NodeLink> link) {
   using Async = v1::Spool::StubInterface::async_interface;
-  // Once stopped, the coroutine is cancelled and must not wait again.
   while (!link->stopped) {
     v1::PingRequest request;
     request.set_cluster_uuid(nodes->cluster_uuid());
     absl::StatusOr<v1::PingResponse> answer = co_await rpc::Call(
-        link->stub->async(), &Async::Ping, std::move(request), nodes->options_.ping_deadline);
+        link->ping_stub->async(), &Async::Ping, std::move(request), nodes->options_.ping_deadline);
     if (link->stopped) break;
-    if (answer.ok()) {
-      nodes->SetReady(*link, answer->ready(), answer->reason());
-    } else {
-      nodes->SetReady(*link, false, answer.status().ToString());
-    }
-    link->timer.expires_after(nodes->options_.ping_interval);
+    link->timer.expires_after(nodes->Heard(*link, answer));
     co_await link->timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+Duration SpoolNodes::Heard(const NodeLink& link, const absl::StatusOr<v1::PingResponse>& answer) {
+  if (!answer.ok()) {
+    SetReady(link, false, answer.status().ToString());
+  } else if (!answer->ready()) {
+    SetReady(link, false, answer->reason());
+  } else if (link.channel->GetState(true) != GRPC_CHANNEL_READY) {
+    SetReady(link, false, "connecting");
+    return std::min<Duration>(kConnecting, options_.ping_interval);
+  } else {
+    SetReady(link, true, "");
+  }
+  return options_.ping_interval;
 }
 
 void SpoolNodes::SetReady(const NodeLink& link, bool ready, const std::string& reason) {

@@ -8,7 +8,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <memory>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "fermoposta/v1/spool.grpc.pb.h"
 #include "lib/base/random.h"
 #include "smtp-frontend/grpc_spool_client.h"
@@ -26,17 +26,18 @@ namespace fermo::frontend {
 
 namespace v1 = ::fermoposta::v1;
 
-// One node's connection.
+// One node's connections: messages on one, pings on the other, where no mail
+// can hold up a ping and its deadline.
 struct NodeLink {
   cluster::Member member;
   std::shared_ptr<grpc::Channel> channel;
   std::shared_ptr<v1::Spool::Stub> stub;
+  std::shared_ptr<v1::Spool::Stub> ping_stub;
 
   // The ping loop's, on the executor.
   explicit NodeLink(boost::asio::any_io_executor executor) : timer(std::move(executor)) {}
   bool stopped = false;
   boost::asio::steady_timer timer;
-  boost::asio::cancellation_signal cancel;
 };
 
 class SpoolNodes : public std::enable_shared_from_this<SpoolNodes> {
@@ -58,10 +59,13 @@ class SpoolNodes : public std::enable_shared_from_this<SpoolNodes> {
   // A ready and connected node that is not among `tried`; null if there is none.
   std::shared_ptr<NodeLink> Pick(const std::vector<NodeId>& tried);
   // A ping or a call failed, or a ping said so: not ready until a ping says otherwise.
+  // A node without a connection for messages is not ready, whatever it says.
   void SetReady(const NodeLink& link, bool ready, const std::string& reason);
 
  private:
   std::shared_ptr<NodeLink> MakeLink(const cluster::Member& member);
+  // What a ping's answer means; how long until the next one.
+  Duration Heard(const NodeLink& link, const absl::StatusOr<v1::PingResponse>& answer);
   void StopLink(const std::shared_ptr<NodeLink>& link);
   static boost::asio::awaitable<void> PingLoop(std::shared_ptr<SpoolNodes> nodes,
                                                std::shared_ptr<NodeLink> link);

@@ -28,9 +28,7 @@ GrpcSpoolUpload::GrpcSpoolUpload(std::shared_ptr<SpoolNodes> nodes, rpc::Enqueue
     : nodes_(std::move(nodes)), start_(std::move(start)) {}
 
 GrpcSpoolUpload::~GrpcSpoolUpload() {
-  if (!call_ || over_) return;
-  call_->Cancel();
-  call_->Release();
+  if (call_) call_->Abandon();
 }
 
 v1::EnqueueRequest GrpcSpoolUpload::FirstRequest(std::string chunk) {
@@ -63,13 +61,13 @@ asio::awaitable<absl::Status> GrpcSpoolUpload::WriteFirst(std::string chunk) {
     if (status.ok()) co_return status;
     // A cancelled coroutine must not wait again.
     const bool cancelled = !!(co_await asio::this_coro::cancellation_state).cancelled();
-    const bool again = AnotherMayTakeIt(status) && !deadline_->expired() && !cancelled;
+    const bool again = AnotherMayTakeIt(status) && !cancelled;
     last = Failed(std::move(status));
     if (!again) co_return last;
     tried.push_back(link_->member.node);
     request = call_->TakeRequest();
     call_.reset();
-    failed_ = over_ = false;
+    failed_ = false;
   }
   failed_ = true;
   co_return last;
@@ -78,7 +76,8 @@ asio::awaitable<absl::Status> GrpcSpoolUpload::WriteFirst(std::string chunk) {
 asio::awaitable<void> GrpcSpoolUpload::MakeDeadline() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   // Armed only while a wait on call_ goes on, by a coroutine that owns us.
-  deadline_ = std::make_unique<net::Deadline>(executor, [this] { call_->Cancel(); });
+  deadline_ = std::make_unique<net::Deadline>(
+      executor, [this] { call_->GiveUp(absl::DeadlineExceededError("no answer in time")); });
 }
 
 asio::awaitable<absl::Status> GrpcSpoolUpload::AwaitWritten() {
@@ -119,14 +118,13 @@ asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Commit(std::string
     status = absl::InternalError("the node named no message id");
   }
   if (!status.ok()) co_return Failed(std::move(status));
-  failed_ = over_ = true;  // committed: no second time
+  failed_ = true;  // committed: no second time
   co_return call_->message_id();
 }
 
 absl::Status GrpcSpoolUpload::Failed(absl::Status status) {
-  failed_ = over_ = true;
-  const bool too_late = absl::IsDeadlineExceeded(status) || (deadline_ && deadline_->expired());
-  if (too_late) status = absl::UnavailableError("no answer in time");
+  failed_ = true;
+  if (absl::IsDeadlineExceeded(status)) status = absl::UnavailableError("no answer in time");
   if (absl::IsUnavailable(status) || absl::IsResourceExhausted(status)) {
     nodes_->SetReady(*link_, false, std::string(status.message()));
   }

@@ -38,8 +38,7 @@ class GrpcSpoolUpload final : public SpoolUpload {
   std::shared_ptr<NodeLink> link_;
   std::shared_ptr<EnqueueCall> call_;
   std::unique_ptr<net::Deadline> deadline_;  // of uploads of several chunks
-  bool failed_ = false;
-  bool over_ = false;  // the call has ended
+  bool failed_ = false;                      // or committed: nothing more may be asked of it
 };
 
 }  // namespace fermo::frontend

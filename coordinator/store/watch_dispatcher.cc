@@ -93,6 +93,8 @@ void WatchDispatcher::ServeOne(Subscriptions::iterator subscription) {
     subscription->callback = nullptr;
   }
   running_ = &*subscription;
+  // To the end, so that a busy watch does not starve the others.
+  subscriptions_.splice(subscriptions_.end(), subscriptions_, subscription);
   mutex_.Unlock();
   (*callback)(std::move(answer));
   mutex_.Lock();

@@ -112,7 +112,6 @@ void Replica::On(const PeerDown& event) {
     peer.asked.clear();
     return;
   }
-  DropIncomingOf(event.peer);
   for (auto& [id, segment] : segments_) {
     if (!segment.owner) continue;
     if (HolderView* view = segment.owner->Find(event.peer)) {

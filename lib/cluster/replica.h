@@ -101,6 +101,7 @@ class Replica {
   void On(const PeerDown& event);
   void On(const ControlReceived& event);
   void On(const DataReceived& event);
+  void On(const IncomingEnded& event) { DropIncomingOf(event.from); }
   void On(const Persisted& event);
   bool IsLive(NodeId node, Instant now) const;
   bool SyncHealthy(Instant now) const;

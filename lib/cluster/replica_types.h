@@ -98,6 +98,9 @@ struct DataReceived {
   NodeId from;
   DataMessage message;
 };
+struct IncomingEnded {  // the peer's own data stream to us broke, or was replaced
+  NodeId from;
+};
 struct Persisted {  // of a Persist with a token; writes finish in order
   uint64_t token = 0;
 };
@@ -131,7 +134,7 @@ struct EndAttempt {
 struct StopAccepting {};  // drain: no new uploads, open segments are sealed
 
 using Event = std::variant<Tick, SnapshotChanged, PeerUp, PeerDown, ControlReceived, DataReceived,
-                           Persisted, BeginUpload, AddChunk, CommitUpload, AbandonUpload,
+                           IncomingEnded, Persisted, BeginUpload, AddChunk, CommitUpload, AbandonUpload,
                            BeginAttempt, EndAttempt, StopAccepting>;
 
 // --- Actions

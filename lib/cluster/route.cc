@@ -7,11 +7,16 @@ namespace fermo::cluster {
 
 std::string_view ToString(RouteState state) {
   switch (state) {
-    case RouteState::kUnknown: return "unknown";
-    case RouteState::kDown: return "down";
-    case RouteState::kCanary: return "canary";
-    case RouteState::kRamp: return "ramp";
-    case RouteState::kUp: return "up";
+    case RouteState::kUnknown:
+      return "unknown";
+    case RouteState::kDown:
+      return "down";
+    case RouteState::kCanary:
+      return "canary";
+    case RouteState::kRamp:
+      return "ramp";
+    case RouteState::kUp:
+      return "up";
   }
   return "unknown";
 }
@@ -130,17 +135,15 @@ void RouteMachine::GoTo(RouteState state, uint32_t connections, Instant now,
   since_ = now;
 }
 
-Duration RouteMachine::IdleInterval() {
-  return rng_.Jitter(options_.idle_probe_interval, 0.25);
-}
+Duration RouteMachine::IdleInterval() { return rng_.Jitter(options_.idle_probe_interval, 0.25); }
 
 // Probes are counted from their start, so that a slow one doesn't put off the
 // next; yet two never follow each other without a pause.
 void RouteMachine::PlanProbe(Instant now) {
   const bool doubtful = !Working() ? demand_.waiting : failures_ > 0;
   if (doubtful) {
-    next_probe_ = std::max(probe_started_ + options_.probe_interval,
-                           now + options_.probe_interval / 4);
+    next_probe_ =
+        std::max(probe_started_ + options_.probe_interval, now + options_.probe_interval / 4);
   } else {
     next_probe_ = now + IdleInterval();
   }

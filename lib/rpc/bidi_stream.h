@@ -75,7 +75,9 @@ class ClientStream {
   // Sends no more; the peer ends the stream, and on_closed follows. A frame
   // that is being written is still sent; next_frame is not asked again.
   void Close();
-  // Ends the stream at once; on_closed follows.
+  // Ends the stream; on_closed follows: at once, or, if the peer is frozen and
+  // the socket full, when keepalive has given the connection up (15 s). Who
+  // cannot wait destroys the stream.
   void Cancel();
   // A frame is with gRPC, not yet taken by the transport.
   bool Writing() const;

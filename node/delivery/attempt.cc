@@ -71,9 +71,15 @@ bool Attempt::StartTransaction() {
   transaction.reverse_path = record_.envelope.reverse_path;
   transaction.size = record_.size;
   switch (record_.envelope.body) {
-    case spool::BodyType::kUnspecified: transaction.body = smtp::BodyType::kUnspecified; break;
-    case spool::BodyType::k7Bit: transaction.body = smtp::BodyType::k7Bit; break;
-    case spool::BodyType::k8BitMime: transaction.body = smtp::BodyType::k8BitMime; break;
+    case spool::BodyType::kUnspecified:
+      transaction.body = smtp::BodyType::kUnspecified;
+      break;
+    case spool::BodyType::k7Bit:
+      transaction.body = smtp::BodyType::k7Bit;
+      break;
+    case spool::BodyType::k8BitMime:
+      transaction.body = smtp::BodyType::k8BitMime;
+      break;
   }
   for (const uint32_t leg : message_.legs) {
     if (leg >= record_.envelope.forward_paths.size()) {
@@ -100,8 +106,8 @@ net::Awaitable<void> Attempt::SendContent(std::shared_ptr<Attempt> self) {
   std::string chunk = std::move(self->first_chunk_);
   for (uint32_t index = 0; index < record.chunks; ++index) {
     if (index > 0) {
-      absl::StatusOr<std::string> next = co_await self->context_.reader.ReadChunk(
-          self->message_.id.segment, record.body, index);
+      absl::StatusOr<std::string> next =
+          co_await self->context_.reader.ReadChunk(self->message_.id.segment, record.body, index);
       if (!next.ok()) {
         self->Damaged(absl::StrCat("our copy can't be read: ", next.status().ToString()));
         co_return;
@@ -109,6 +115,8 @@ net::Awaitable<void> Attempt::SendContent(std::shared_ptr<Attempt> self) {
       chunk = *std::move(next);
     }
     if (!self->AddChunk(chunk)) co_return;
+    // A small message whose announcement is acknowledged leaves with its dot.
+    if (index + 1 == record.chunks && self->decided_.is_set()) break;
     co_await self->connection_.Flush();
     if (self->connection_.session().phase() != smtp::ClientPhase::kContent) co_return;
     if (self->abandoned_ || self->verdict_ == AnnounceVerdict::kStopped) {

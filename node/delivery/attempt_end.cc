@@ -12,11 +12,16 @@ using smtp::RecipientVerdict;
 
 std::string_view NameOf(AttemptResult result) {
   switch (result) {
-    case AttemptResult::kDelivered: return "delivered";
-    case AttemptResult::kRejected: return "rejected";
-    case AttemptResult::kDeferred: return "deferred";
-    case AttemptResult::kBroken: return "broken";
-    case AttemptResult::kAbandoned: return "abandoned";
+    case AttemptResult::kDelivered:
+      return "delivered";
+    case AttemptResult::kRejected:
+      return "rejected";
+    case AttemptResult::kDeferred:
+      return "deferred";
+    case AttemptResult::kBroken:
+      return "broken";
+    case AttemptResult::kAbandoned:
+      return "abandoned";
   }
   return "abandoned";
 }
@@ -43,8 +48,7 @@ AttemptReport Attempt::Conclude() {
   const smtp::RecipientResult untold;
   for (size_t i = 0; i < message_.legs.size(); ++i) {
     const bool told = i < transaction.recipients.size();
-    results.push_back(
-        Judge(message_.legs[i], told ? transaction.recipients[i] : untold, outcomes));
+    results.push_back(Judge(message_.legs[i], told ? transaction.recipients[i] : untold, outcomes));
   }
   AttemptReport report;
   report.result = Summarise(transaction);
@@ -156,9 +160,9 @@ void Attempt::Log(const std::vector<LegResult>& results, AttemptResult result,
                                             {log::kReply, *first->reply}});
   }
   if (result == AttemptResult::kAbandoned) {
-    context_.log.Info("attempt_abandoned", {{log::kMessageId, message_.id},
-                                            {log::kRoute, route_name_},
-                                            {log::kReason, stop_reason_}});
+    context_.log.Info(
+        "attempt_abandoned",
+        {{log::kMessageId, message_.id}, {log::kRoute, route_name_}, {log::kReason, stop_reason_}});
     return;
   }
   for (const LegResult& leg : results) {

@@ -52,6 +52,14 @@ net::Awaitable<absl::StatusOr<ContentReader::Opened>> ContentReader::Open(Messag
   return RunOn<Opened>(pool_, [this, id] { return OpenNow(store_, id); });
 }
 
+net::Awaitable<absl::StatusOr<spool::MessageRecord>> ContentReader::OpenRecord(MessageId id) {
+  return RunOn<spool::MessageRecord>(pool_, [this, id]() -> absl::StatusOr<spool::MessageRecord> {
+    absl::StatusOr<std::string> octets = store_.ReadMessage(id);
+    if (!octets.ok()) return octets.status();
+    return spool::DecodeMessageRecord(*octets);
+  });
+}
+
 net::Awaitable<absl::StatusOr<std::string>> ContentReader::ReadChunk(SegmentId segment,
                                                                      uint32_t body,
                                                                      uint32_t index) {

@@ -30,6 +30,7 @@ class ContentReader {
   ~ContentReader() { pool_.join(); }
 
   net::Awaitable<absl::StatusOr<Opened>> Open(MessageId id);
+  net::Awaitable<absl::StatusOr<spool::MessageRecord>> OpenRecord(MessageId id);
   net::Awaitable<absl::StatusOr<std::string>> ReadChunk(SegmentId segment, uint32_t body,
                                                         uint32_t index);
 

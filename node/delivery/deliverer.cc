@@ -146,8 +146,8 @@ std::vector<DomainQueueView> Deliverer::Domains() const {
   return views;
 }
 
-std::vector<WaitingMessage> Deliverer::List(std::string_view domain,
-                                            std::optional<MessageId> after, size_t limit) const {
+std::vector<WaitingMessage> Deliverer::List(std::string_view domain, std::optional<MessageId> after,
+                                            size_t limit) const {
   if (domain.empty()) return context_.queue.List(std::nullopt, after, limit);
   const std::optional<DomainIndex> index = context_.domains.Find(domain);
   if (!index) return {};

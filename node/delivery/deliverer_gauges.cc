@@ -27,9 +27,9 @@ void Deliverer::RefreshGauges() {
                              total.bytes - in_flight.bytes - deferred.bytes});
   context_.metrics.SetDomains(DomainStates());
   std::map<std::string, int> routes;
-  for (const auto state : {cluster::RouteState::kUnknown, cluster::RouteState::kDown,
-                           cluster::RouteState::kCanary, cluster::RouteState::kRamp,
-                           cluster::RouteState::kUp}) {
+  for (const auto state :
+       {cluster::RouteState::kUnknown, cluster::RouteState::kDown, cluster::RouteState::kCanary,
+        cluster::RouteState::kRamp, cluster::RouteState::kUp}) {
     routes[std::string(ToString(state))] = 0;
   }
   for (const auto& [index, driver] : drivers_) ++routes[std::string(ToString(driver->state()))];

@@ -51,7 +51,8 @@ void DeliveryMetrics::SetQueue(const QueueState& state) {
   auto& [messages, bytes] = queues_[std::string(state.state)];
   if (messages == nullptr) {
     const net::Labels labels = {{"state", std::string(state.state)}};
-    messages = &metrics_.MakeGauge("queue_messages", "Messages that this node must deliver", labels);
+    messages =
+        &metrics_.MakeGauge("queue_messages", "Messages that this node must deliver", labels);
     bytes = &metrics_.MakeGauge("queue_bytes", "Octets of those messages", labels);
   }
   messages->Set(static_cast<double>(state.messages));

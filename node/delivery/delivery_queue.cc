@@ -262,8 +262,7 @@ void DeliveryQueue::Count(const MessageId& id, DomainIndex domain, uint64_t size
   queue.bytes += size;
 }
 
-void DeliveryQueue::Uncount(const MessageId& id, DomainIndex domain, uint64_t size,
-                            bool last_leg) {
+void DeliveryQueue::Uncount(const MessageId& id, DomainIndex domain, uint64_t size, bool last_leg) {
   DomainQueue& queue = DomainAt(domain);
   --queue.legs;
   --legs_;

@@ -32,11 +32,11 @@
 namespace fermo::node {
 
 struct QueueOptions {
-  uint32_t max_legs = 100;                          // in one transaction, RFC 5321 4.5.3.1.8
-  Duration retry_first = std::chrono::minutes(1);   // after a message-level refusal
+  uint32_t max_legs = 100;                         // in one transaction, RFC 5321 4.5.3.1.8
+  Duration retry_first = std::chrono::minutes(1);  // after a message-level refusal
   Duration retry_max = std::chrono::minutes(30);
-  Duration broken_first = std::chrono::seconds(1);  // after the second broken connection
-  Duration blocked_pause = std::chrono::seconds(1); // after an attempt that was not permitted
+  Duration broken_first = std::chrono::seconds(1);   // after the second broken connection
+  Duration blocked_pause = std::chrono::seconds(1);  // after an attempt that was not permitted
 };
 
 struct QueueCounts {
@@ -115,7 +115,7 @@ class DeliveryQueue {
   // How many messages Take would find one after the other; counting stops at `limit`.
   size_t CountReady(RouteIndex route, size_t limit,
                     const std::function<bool(const SegmentId&)>& permitted) const;
-  bool HasReady(RouteIndex route) const;  // permitted or not
+  bool HasReady(RouteIndex route) const;         // permitted or not
   uint64_t WaitingLegs(RouteIndex route) const;  // in whatever state; kNoRoute is allowed
 
   QueueCounts Totals() const;

@@ -94,9 +94,8 @@ WaitingMessage DeliveryQueue::Describe(const Segment& segment, const MessageId& 
     view.leg = leg;
     if (legs[leg].done) {
       view.state = WaitingLeg::State::kDone;
-    } else if (flight != in_flight_.end() &&
-               std::find(flight->second.begin(), flight->second.end(), leg) !=
-                   flight->second.end()) {
+    } else if (flight != in_flight_.end() && std::find(flight->second.begin(), flight->second.end(),
+                                                       leg) != flight->second.end()) {
       view.state = WaitingLeg::State::kInFlight;
     }
     const LegHistory* history = FindHistory(id, leg);

@@ -25,9 +25,8 @@ void MessageTable::Insert(uint32_t seq, uint64_t size, WallTime received_at,
   slot.size = static_cast<uint32_t>(std::min(size, kMaxSize));
   // Within a segment times differ by hours; a clock that jumped by weeks is cut off.
   const int64_t millis = (received_at - base_).count();
-  slot.received_millis = static_cast<int32_t>(
-      std::clamp<int64_t>(millis, std::numeric_limits<int32_t>::min(),
-                          std::numeric_limits<int32_t>::max()));
+  slot.received_millis = static_cast<int32_t>(std::clamp<int64_t>(
+      millis, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
   slot.domain = legs.size() == 1 ? legs[0].domain : kSeveralLegs;
   if (legs.size() > 1) several_[seq] = std::move(legs);
 }

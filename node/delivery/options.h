@@ -11,7 +11,7 @@
 namespace fermo::node {
 
 struct DeliveryOptions {
-  SmtpConnectionOptions connection;  // our name and the timeouts
+  SmtpConnectionOptions connection;                    // our name and the timeouts
   Duration probe_greeting = std::chrono::seconds(60);  // see Prober::Options
   cluster::RouteOptions route;
   QueueOptions queue;

@@ -77,9 +77,9 @@ void RouteDriver::Perform(const cluster::RouteAction& action) {
   if (std::holds_alternative<cluster::StartProbe>(action)) return StartProbe();
   const auto& change = std::get<cluster::RouteChanged>(action);
   since_ = WallNow();
-  context_.log.Info("route_changed", {{log::kRoute, name_},
-                                      {log::kState, ToString(change.to)},
-                                      {log::kReason, change.reason}});
+  context_.log.Info(
+      "route_changed",
+      {{log::kRoute, name_}, {log::kState, ToString(change.to)}, {log::kReason, change.reason}});
   if (change.to != RouteState::kDown) return;
   WakeIdle(idle_.size());
   ++generation_;
@@ -140,18 +140,17 @@ void RouteDriver::SpawnWorker(std::unique_ptr<SmtpConnection> connection) {
   if (!pass) return;
   ++workers_;
   ++hungry_;
-  net::Spawn(context_.executor, Work(shared_from_this(), std::move(connection), generation_,
-                                     *std::move(pass)));
+  net::Spawn(context_.executor,
+             Work(shared_from_this(), std::move(connection), generation_, *std::move(pass)));
 }
 
 net::Awaitable<void> RouteDriver::Work(std::shared_ptr<RouteDriver> self,
                                        std::unique_ptr<SmtpConnection> connection,
-                                       uint64_t generation,
-                                       [[maybe_unused]] net::Gate::Pass pass) {
+                                       uint64_t generation, [[maybe_unused]] net::Gate::Pass pass) {
   if (connection == nullptr) {
-    absl::StatusOr<std::unique_ptr<SmtpConnection>> opened = co_await SmtpConnection::Open(
-        self->context_.executor, &self->context_.resolver, self->route_,
-        self->context_.options.connection);
+    absl::StatusOr<std::unique_ptr<SmtpConnection>> opened =
+        co_await SmtpConnection::Open(self->context_.executor, &self->context_.resolver,
+                                      self->route_, self->context_.options.connection);
     if (!opened.ok()) {
       if (generation == self->generation_) --self->hungry_;
       self->WorkerLeaves(generation);

@@ -22,8 +22,8 @@ namespace fermo::node {
 struct RouteView {
   cluster::Route route;
   cluster::RouteState state = cluster::RouteState::kUnknown;
-  std::string reason;      // of the last failure
-  WallTime since{};        // of the state
+  std::string reason;        // of the last failure
+  WallTime since{};          // of the state
   uint32_t connections = 0;  // allowed
   uint32_t attempts = 0;     // running
   uint64_t waiting_legs = 0;
@@ -60,8 +60,8 @@ class RouteDriver : public std::enable_shared_from_this<RouteDriver> {
 
   static net::Awaitable<void> Probe(std::shared_ptr<RouteDriver> self, net::Gate::Pass pass);
   static net::Awaitable<void> Work(std::shared_ptr<RouteDriver> self,
-                                   std::unique_ptr<SmtpConnection> connection,
-                                   uint64_t generation, net::Gate::Pass pass);
+                                   std::unique_ptr<SmtpConnection> connection, uint64_t generation,
+                                   net::Gate::Pass pass);
   static net::Awaitable<void> Carry(std::shared_ptr<RouteDriver> self, SmtpConnection* connection,
                                     uint64_t generation);
   static net::Awaitable<bool> WaitForMail(std::shared_ptr<RouteDriver> self);
@@ -84,7 +84,7 @@ class RouteDriver : public std::enable_shared_from_this<RouteDriver> {
   // its successors from a route that is up again.
   uint64_t generation_ = 0;
   uint32_t workers_ = 0;
-  uint32_t hungry_ = 0;  // of those, on their way to take a message
+  uint32_t hungry_ = 0;         // of those, on their way to take a message
   std::deque<IdleTimer> idle_;  // of those, with an open connection and nothing to carry
 };
 

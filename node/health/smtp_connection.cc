@@ -137,15 +137,24 @@ void SmtpConnection::Lose(const absl::Status& status) {
 
 Duration SmtpConnection::TimeoutFor(smtp::ClientStage stage) const {
   switch (stage) {
-    case smtp::ClientStage::kGreeting: return timeouts_.greeting;
-    case smtp::ClientStage::kHello: return timeouts_.hello;
-    case smtp::ClientStage::kMail: return timeouts_.mail;
-    case smtp::ClientStage::kRcpt: return timeouts_.rcpt;
-    case smtp::ClientStage::kData: return timeouts_.data;
-    case smtp::ClientStage::kContent: return timeouts_.block;
-    case smtp::ClientStage::kFinalDot: return timeouts_.final_dot;
-    case smtp::ClientStage::kReset: return timeouts_.mail;
-    case smtp::ClientStage::kQuit: return timeouts_.quit;
+    case smtp::ClientStage::kGreeting:
+      return timeouts_.greeting;
+    case smtp::ClientStage::kHello:
+      return timeouts_.hello;
+    case smtp::ClientStage::kMail:
+      return timeouts_.mail;
+    case smtp::ClientStage::kRcpt:
+      return timeouts_.rcpt;
+    case smtp::ClientStage::kData:
+      return timeouts_.data;
+    case smtp::ClientStage::kContent:
+      return timeouts_.block;
+    case smtp::ClientStage::kFinalDot:
+      return timeouts_.final_dot;
+    case smtp::ClientStage::kReset:
+      return timeouts_.mail;
+    case smtp::ClientStage::kQuit:
+      return timeouts_.quit;
   }
   return timeouts_.mail;
 }

@@ -335,8 +335,8 @@ TEST_F(DeliveryQueueTest, CountsStayExactThroughARandomHistory) {
     } else if (what < 95) {
       queue_.LegsDone(id, {static_cast<uint32_t>(dice.Uniform(3))}, now_);
     } else if (what < 96) {
-      queue_.Reroute(all[dice.Uniform(4)], dice.Uniform(3) == 2 ? kNoRoute : RouteIndex(dice.Uniform(2)),
-                     now_);
+      queue_.Reroute(all[dice.Uniform(4)],
+                     dice.Uniform(3) == 2 ? kNoRoute : RouteIndex(dice.Uniform(2)), now_);
     } else if (what < 97) {
       queue_.DropSegment(segment);
     } else {
@@ -357,8 +357,7 @@ TEST_F(DeliveryQueueTest, CountsStayExactThroughARandomHistory) {
       bytes[domain] += message.bytes;
     }
     EXPECT_EQ(queue_.CountsOf(domain).bytes, bytes[domain]);
-    EXPECT_EQ(queue_.CountsOf(domain).messages,
-              queue_.List(domain, std::nullopt, 100000).size());
+    EXPECT_EQ(queue_.CountsOf(domain).messages, queue_.List(domain, std::nullopt, 100000).size());
   }
   EXPECT_GT(recount.messages, 0U);
   EXPECT_EQ(queue_.Totals().messages, recount.messages);

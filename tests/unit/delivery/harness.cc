@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <filesystem>
 #include <future>
+#include <iostream>
 #include <utility>
 
 #include "node/delivery/sha256.h"
@@ -61,6 +62,9 @@ DelivererTest::~DelivererTest() {
     EXPECT_TRUE(RunUntil([&drained] { return drained; }));
   }
   deliverer_.reset();
+  if (HasFailure()) {
+    for (const std::string& line : log_lines_) std::cerr << line << "\n";
+  }
   store_.reset();
   std::filesystem::remove_all(directory_);
 }
@@ -72,9 +76,8 @@ void DelivererTest::RouteTo(const std::string& domain, uint16_t port) {
 }
 
 void DelivererTest::Start() {
-  Logger log = Logger::ToSink(LogLevel::kInfo, "test", [this](std::string_view line) {
-    log_lines_.emplace_back(line);
-  });
+  Logger log = Logger::ToSink(LogLevel::kInfo, "test",
+                              [this](std::string_view line) { log_lines_.emplace_back(line); });
   deliverer_ = std::make_unique<Deliverer>(io_.get_executor(), options_, *store_, ownership_,
                                            *resolver_, std::move(log), metrics_);
   deliverer_->ApplySnapshot(snapshot_);

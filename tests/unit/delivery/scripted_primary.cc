@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -115,31 +116,35 @@ void ScriptedPrimary::Accept() {
   }
 }
 
-// False: the connection is over.
-bool ScriptedPrimary::Answer(int fd, int connection, const std::string& command,
-                             const std::string& usual, std::string* said) {
+std::string ScriptedPrimary::Decide(int connection, const std::string& command,
+                                    const std::string& usual) {
   {
     const std::lock_guard lock(mutex_);
     commands_.push_back(command);
   }
   const std::string scripted = script_ ? script_(connection, command) : std::string();
-  *said = scripted.empty() ? usual : scripted;
-  if (*said == kClose) return false;
-  if (*said == kHang) {
+  return scripted.empty() ? usual : scripted;
+}
+
+// False: the connection is over.
+bool ScriptedPrimary::Say(int fd, const std::string& reply) {
+  if (reply == kClose) return false;
+  if (reply == kHang) {
     char octet;
     while (recv(fd, &octet, 1, 0) > 0) {
     }
     return false;
   }
-  const std::string line = *said + "\r\n";
+  const std::string line = reply + "\r\n";
   if (send(fd, line.data(), line.size(), MSG_NOSIGNAL) < 0) return false;
-  return said->compare(0, 3, "421") != 0 && command.compare(0, 4, "QUIT") != 0;
+  return !reply.starts_with("421") && !reply.starts_with("221");
 }
 
 void ScriptedPrimary::Serve(int fd, int connection) {
   Reader reader{fd, {}};
-  std::string said;
-  if (!Answer(fd, connection, "CONNECT", "220 primary.test ESMTP", &said)) return;
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!Say(fd, Decide(connection, "CONNECT", "220 primary.test ESMTP"))) return;
   Message message;
   std::string line;
   while (reader.Until("\r\n", &line)) {
@@ -147,8 +152,10 @@ void ScriptedPrimary::Serve(int fd, int connection) {
     std::string usual = "250 2.0.0 Ok";
     if (verb == "EHLO") usual = kHello;
     if (verb == "QUIT") usual = "221 2.0.0 Bye";
-    if (verb == "DATA") usual = message.rcpt_lines.empty() ? "554 5.5.1 No valid recipients" : "354 Go";
-    if (!Answer(fd, connection, line, usual, &said)) return;
+    if (verb == "DATA")
+      usual = message.rcpt_lines.empty() ? "554 5.5.1 No valid recipients" : "354 Go";
+    const std::string said = Decide(connection, line, usual);
+    if (!Say(fd, said)) return;
     const bool positive = said[0] == '2';
     if (verb == "MAIL" && positive) message.mail_line = line;
     if (verb == "RCPT" && positive) message.rcpt_lines.push_back(line);
@@ -167,12 +174,13 @@ bool ScriptedPrimary::ReceiveContent(int fd, int connection, Reader& reader, Mes
     raw.erase(at + 2, 1);
   }
   message.content = raw.substr(2);
-  std::string said;
-  const bool goes_on = Answer(fd, connection, ".", "250 2.0.0 Ok: queued", &said);
-  message.accepted = said[0] == '2';
-  const std::lock_guard lock(mutex_);
-  messages_.push_back(std::move(message));
-  return goes_on;
+  const std::string reply = Decide(connection, ".", "250 2.0.0 Ok: queued");
+  message.accepted = reply[0] == '2';
+  {  // before the client hears of it
+    const std::lock_guard lock(mutex_);
+    messages_.push_back(std::move(message));
+  }
+  return Say(fd, reply);
 }
 
 }  // namespace fermo::node

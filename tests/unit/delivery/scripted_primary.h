@@ -45,13 +45,13 @@ class ScriptedPrimary {
   void Accept();
   void Serve(int fd, int connection);
   struct Reader;
-  bool Answer(int fd, int connection, const std::string& command, const std::string& usual,
-              std::string* said);
+  std::string Decide(int connection, const std::string& command, const std::string& usual);
+  static bool Say(int fd, const std::string& reply);
   bool ReceiveContent(int fd, int connection, Reader& reader, Message message);
 
   Script script_;
+  uint16_t port_ = 0;  // before listener_, whose making sets it
   int listener_ = -1;
-  uint16_t port_ = 0;
   std::atomic<int> connections_{0};
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;

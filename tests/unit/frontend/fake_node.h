@@ -45,6 +45,9 @@ class FakeNode final : public fermoposta::v1::Spool::CallbackService {
   std::atomic<int> cancelled{0};    // calls that ended without a verdict
   std::unique_ptr<rpc::TcpRelay> relay;
 
+  // Past the relay.
+  const std::string& direct_address() const { return server_->address(); }
+
   std::vector<Message> messages() {
     std::lock_guard lock(mutex_);
     return messages_;

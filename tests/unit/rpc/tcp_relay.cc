@@ -46,7 +46,7 @@ struct TcpRelay::Impl {
   std::set<std::shared_ptr<Pair>> pairs;
   bool refuse = false;
   bool frozen = false;
-  asio::steady_timer thaw{io};  // cancelled when thawed
+  asio::steady_timer thaw{io, asio::steady_timer::time_point::max()};  // cancelled when thawed
   std::thread thread;
 
   void Listen() {
@@ -84,10 +84,7 @@ struct TcpRelay::Impl {
     for (;;) {
       auto [error, size] = co_await from->async_read_some(asio::buffer(buffer), kAwait);
       if (error) break;
-      while (frozen) {
-        thaw.expires_at(std::chrono::steady_clock::time_point::max());
-        co_await thaw.async_wait(kAwait);
-      }
+      while (frozen) co_await thaw.async_wait(kAwait);
       auto [write_error, written] =
           co_await asio::async_write(*to, asio::buffer(buffer.data(), size), kAwait);
       if (write_error) break;

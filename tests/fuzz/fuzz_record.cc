@@ -11,13 +11,10 @@
 #include "lib/spool/keys.h"
 #include "lib/spool/record.h"
 #include "lib/spool/slot.h"
+#include "tests/fuzz/check.h"
 
 namespace fermo {
 namespace {
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
 
 std::string EncodeSlot(const spool::Slot& slot) {
   switch (slot.kind) {
@@ -34,17 +31,19 @@ std::string EncodeSlot(const spool::Slot& slot) {
 void TryAll(std::string_view octets) {
   auto record = spool::DecodeMessageRecord(octets);
   if (record.ok()) {
-    Require(spool::Encode(*record) == octets);
-    Require(spool::CheckLimits(*record).ok());
+    Check(spool::Encode(*record) == octets, "a record has one encoding");
+    Check(spool::CheckLimits(*record).ok(), "what is decoded keeps to the limits");
   }
   auto outcome = spool::DecodeLegOutcome(Seq(1), 2, octets);
-  if (outcome.ok()) Require(spool::Encode(*outcome) == octets);
+  if (outcome.ok()) Check(spool::Encode(*outcome) == octets, "an outcome has one encoding");
   auto slot = spool::DecodeSlot(octets);
-  if (slot.ok()) Require(EncodeSlot(*slot) == octets);
+  if (slot.ok()) Check(EncodeSlot(*slot) == octets, "a slot has one encoding");
   auto segment = cluster::DecodeStoredSegment(octets);
-  if (segment.ok()) Require(cluster::Encode(*segment) == octets);
+  if (segment.ok()) Check(cluster::Encode(*segment) == octets, "a segment has one encoding");
   auto leg = spool::DecodeRecipientKey(octets);
-  if (leg.ok()) Require(spool::RecipientKey(leg->segment, leg->seq, leg->leg).view() == octets);
+  if (!leg.ok()) return;
+  Check(spool::RecipientKey(leg->segment, leg->seq, leg->leg).view() == octets,
+        "a key has one encoding");
 }
 
 }  // namespace

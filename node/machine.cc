@@ -1,0 +1,27 @@
+#include "node/machine.h"
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "lib/base/atomic_file.h"
+
+namespace fermo::node {
+namespace {
+
+constexpr char kBootIdFile[] = "/proc/sys/kernel/random/boot_id";
+constexpr char kKey[] = "machine-boot-id";
+
+}  // namespace
+
+absl::StatusOr<bool> MachineRestarted(SpoolStore& store) {
+  auto read = ReadFile(kBootIdFile);
+  if (!read.ok()) return read.status();
+  std::string present(absl::StripAsciiWhitespace(*read));
+  auto noted = store.ReadMeta(kKey);
+  if (!noted.ok() && !absl::IsNotFound(noted.status())) return noted.status();
+  if (noted.ok() && *noted == present) return false;
+  store.Write({spool::PutMeta{kKey, present}}, spool::Durability::kUnsynced, nullptr);
+  return noted.ok();
+}
+
+}  // namespace fermo::node

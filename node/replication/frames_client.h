@@ -1,0 +1,87 @@
+// How the two replication channels differ: their frames, messages and methods.
+//
+// Traits for PeerStream and AnswerStream; no state.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+
+#include <grpcpp/channel.h>
+
+#include "fermoposta/v1/replication.grpc.pb.h"
+#include "lib/cluster/replica_types.h"
+#include "lib/rpc/bidi_stream.h"
+#include "lib/rpc/convert_replication.h"
+
+namespace fermo::node {
+
+inline constexpr size_t kFrameBytes = 256 << 10;
+inline constexpr int kFrameMessages = 512;
+
+struct ControlTraits {
+  using Frame = fermoposta::v1::ControlFrame;
+  using Message = cluster::ControlMessage;
+  static constexpr cluster::Channel kChannel = cluster::Channel::kControl;
+  static constexpr size_t kMaxQueuedBytes = 8 << 20;
+  static size_t Size(const Message&) { return 256; }
+  static typename rpc::ClientStream<Frame, Frame>::Opener Opener(
+      std::shared_ptr<grpc::Channel> channel) {
+    std::shared_ptr stub = fermoposta::v1::Replication::NewStub(channel);
+    return [stub](auto* context, auto* reactor) { stub->async()->Control(context, reactor); };
+  }
+};
+
+struct DataTraits {
+  using Frame = fermoposta::v1::DataFrame;
+  using Message = cluster::DataMessage;
+  static constexpr cluster::Channel kChannel = cluster::Channel::kData;
+  static constexpr size_t kMaxQueuedBytes = 64 << 20;
+  static size_t Size(const Message& message) { return rpc::WireSize(message); }
+  static typename rpc::ClientStream<Frame, Frame>::Opener Opener(
+      std::shared_ptr<grpc::Channel> channel) {
+    std::shared_ptr stub = fermoposta::v1::Replication::NewStub(channel);
+    return [stub](auto* context, auto* reactor) { stub->async()->Data(context, reactor); };
+  }
+};
+
+// Messages that wait to be sent on one half of a stream; they leave in frames
+// as large as what has gathered, up to kFrameBytes.
+template <class Traits>
+class OutQueue {
+ public:
+  using Message = typename Traits::Message;
+  using Frame = typename Traits::Frame;
+
+  // False: the receiver is too far behind.
+  bool Push(Message message) {
+    bytes_ += Traits::Size(message);
+    messages_.push_back(std::move(message));
+    return bytes_ <= Traits::kMaxQueuedBytes;
+  }
+  bool empty() const { return messages_.empty(); }
+  size_t bytes() const { return bytes_; }
+  void Clear() {
+    messages_.clear();
+    bytes_ = 0;
+  }
+  Frame Pull() {
+    Frame frame;
+    size_t bytes = 0;
+    while (!messages_.empty() && frame.messages_size() < kFrameMessages) {
+      const size_t size = Traits::Size(messages_.front());
+      if (bytes > 0 && bytes + size > kFrameBytes) break;
+      rpc::ToProto(messages_.front(), frame.add_messages());
+      messages_.pop_front();
+      bytes += size;
+      bytes_ -= size;
+    }
+    return frame;
+  }
+
+ private:
+  std::deque<Message> messages_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace fermo::node
