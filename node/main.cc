@@ -6,11 +6,11 @@
 #include <string>
 #include <utility>
 
-#include "node/node.h"
-#include "node/node_config.h"
 #include "fermoposta/v1/config.pb.h"
 #include "lib/net/daemon.h"
 #include "lib/net/signals.h"
+#include "node/node.h"
+#include "node/node_config.h"
 
 namespace {
 

@@ -131,11 +131,11 @@ absl::Status Node::Parts::Build() {
   if (!recovered.ok()) return recovered.status();
   uint64_t held = 0;
   for (const auto& segment : *recovered) held += segment.held.cardinality();
-  log.Info("recovered", {{log::kNode, identity.node},
-                         {log::kCount, held},
-                         {log::kState, identity.last_stop_clean ? "clean" : "unclean"},
-                         {log::kMsg, fmt::format("boot {}, {} segments", identity.boot,
-                                                 recovered->size())}});
+  log.Info("recovered",
+           {{log::kNode, identity.node},
+            {log::kCount, held},
+            {log::kState, identity.last_stop_clean ? "clean" : "unclean"},
+            {log::kMsg, fmt::format("boot {}, {} segments", identity.boot, recovered->size())}});
   MeshOptions mesh_options{identity.node, identity.boot, options.insecure};
   mesh = std::make_unique<MeshService>(executor, mesh_options, log.ForComponent("mesh"),
                                        [this](cluster::Event event) {
@@ -198,10 +198,10 @@ absl::Status Node::Parts::Serve() {
   if (!started.ok()) return started.status();
   server = *std::move(started);
   server->SetServing(true);
-  disk_free = &metrics.MakeGauge("disk_free_bytes", "Free on the spool's disk.",
-                                 {{"volume", "spool"}});
-  disk_size = &metrics.MakeGauge("disk_size_bytes", "Size of the spool's disk.",
-                                 {{"volume", "spool"}});
+  disk_free =
+      &metrics.MakeGauge("disk_free_bytes", "Free on the spool's disk.", {{"volume", "spool"}});
+  disk_size =
+      &metrics.MakeGauge("disk_size_bytes", "Size of the spool's disk.", {{"volume", "spool"}});
   return absl::OkStatus();
 }
 
@@ -228,8 +228,7 @@ absl::Status Node::Parts::Join() {
   callbacks.on_problem = [this](const absl::Status& status) {
     log.Warning("coordinator_problem", {{log::kError, status}});
   };
-  auto created =
-      rpc::ControlClient::Create(executor, std::move(client), std::move(callbacks));
+  auto created = rpc::ControlClient::Create(executor, std::move(client), std::move(callbacks));
   if (!created.ok()) return created.status();
   control = *std::move(created);
   control->Start();
@@ -246,9 +245,9 @@ void Node::Parts::OnSnapshot(const cluster::Snapshot& next) {
     identity.cluster_uuid = next.cluster_uuid;
   }
   if (next.cluster_uuid != identity.cluster_uuid) {
-    log.Error("foreign_snapshot", {{log::kReason, "the snapshot is of cluster " +
-                                                      next.cluster_uuid + ", this data directory of " +
-                                                      identity.cluster_uuid}});
+    log.Error("foreign_snapshot",
+              {{log::kReason, "the snapshot is of cluster " + next.cluster_uuid +
+                                  ", this data directory of " + identity.cluster_uuid}});
     return;
   }
   snapshot = next;
@@ -290,9 +289,9 @@ absl::Status Node::Parts::CanAccept() const {
     return absl::UnavailableError("no configuration yet: no coordinator was reached so far");
   }
   if (free_bytes < options.soft_free) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "{} are free on the spool's disk, {} are kept", FormatSize(free_bytes),
-        FormatSize(options.soft_free)));
+    return absl::ResourceExhaustedError(fmt::format("{} are free on the spool's disk, {} are kept",
+                                                    FormatSize(free_bytes),
+                                                    FormatSize(options.soft_free)));
   }
   return core->CanAccept();
 }

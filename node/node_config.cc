@@ -42,8 +42,8 @@ void CheckCopies(NodeConfig* config, FieldErrors& errors) {
   errors.InRange("copies", config->copies(), 1, 7);
   errors.InRange("write_copies", config->write_copies(), 1, config->copies());
   errors.InRange("min_regions", config->min_regions(), 1, config->write_copies());
-  config->set_append_budget(DurationField(errors, "append_budget", config->append_budget(),
-                                          std::chrono::seconds(20)));
+  config->set_append_budget(
+      DurationField(errors, "append_budget", config->append_budget(), std::chrono::seconds(20)));
 }
 
 void CheckDelivery(NodeConfig* config, FieldErrors& errors) {
@@ -58,8 +58,7 @@ void CheckDelivery(NodeConfig* config, FieldErrors& errors) {
   errors.InRange("delivery.connections_per_route", d->connections_per_route(), 1, 1000);
   errors.InRange("delivery.messages_per_connection", d->messages_per_connection(), 1, 1000000);
   using namespace std::chrono_literals;
-  d->set_probe_interval(
-      DurationField(errors, "delivery.probe_interval", d->probe_interval(), 1s));
+  d->set_probe_interval(DurationField(errors, "delivery.probe_interval", d->probe_interval(), 1s));
   d->set_idle_probe_interval(
       DurationField(errors, "delivery.idle_probe_interval", d->idle_probe_interval(), 30s));
   d->set_connect_timeout(

@@ -15,6 +15,8 @@ namespace fermo::frontend {
 
 namespace asio = boost::asio;
 
+static constexpr char kMethod[] = "/fermoposta.v1.Spool/Enqueue";
+
 template <class Handler>
 struct EnqueueCall::HandlerWaiter final : Waiter {
   using Executor = asio::associated_executor_t<Handler>;
@@ -53,19 +55,27 @@ struct EnqueueCall::StartWaiting {
   }
 };
 
-std::shared_ptr<EnqueueCall> EnqueueCall::Start(std::shared_ptr<v1::Spool::Stub> stub,
+EnqueueStubs::EnqueueStubs(std::shared_ptr<grpc::Channel> channel)
+    : streaming(v1::Spool::NewStub(channel)), whole(channel) {}
+
+std::shared_ptr<EnqueueCall> EnqueueCall::Start(std::shared_ptr<EnqueueStubs> stubs,
                                                 v1::EnqueueRequest first, Duration deadline) {
   std::shared_ptr<EnqueueCall> call(new EnqueueCall());
   call->self_ = call;
-  call->stub_ = std::move(stub);
-  call->context_.set_initial_metadata_corked(true);  // goes with the first request
-  const bool only = first.last();
-  if (only) rpc::SetDeadline(&call->context_, deadline);
-  call->stub_->async()->Enqueue(&call->context_, &call->response_, call.get());
-  if (!only) {
-    call->AddHold();
-    call->held_ = true;
+  call->stubs_ = std::move(stubs);
+  EnqueueCall* raw = call.get();
+  if (first.last()) {
+    call->request_ = std::move(first);
+    rpc::SetDeadline(&call->context_, deadline);
+    call->stubs_->whole.UnaryCall(&call->context_, kMethod, grpc::StubOptions(), &call->request_,
+                                  &call->response_,
+                                  [raw](grpc::Status status) { raw->OnDone(status); });
+    return call;
   }
+  call->context_.set_initial_metadata_corked(true);  // goes with the first request
+  call->stubs_->streaming->async()->Enqueue(&call->context_, &call->response_, raw);
+  call->AddHold();
+  call->held_ = true;
   call->Send(std::move(first));
   call->StartCall();
   return call;

@@ -8,7 +8,9 @@
 // lib/rpc/unary.h.
 #pragma once
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 #include <boost/asio/awaitable.hpp>
 #include <memory>
@@ -24,12 +26,22 @@ namespace fermo::frontend {
 
 namespace v1 = ::fermoposta::v1;
 
+// How Enqueue is called on one channel.
+struct EnqueueStubs {
+  explicit EnqueueStubs(std::shared_ptr<grpc::Channel> channel);
+
+  std::unique_ptr<v1::Spool::Stub> streaming;
+  // A stream of one request is on the wire what a unary call is, and as such
+  // costs gRPC one completion instead of three.
+  grpc::TemplatedGenericStub<v1::EnqueueRequest, v1::EnqueueResponse> whole;
+};
+
 class EnqueueCall final : public grpc::ClientWriteReactor<v1::EnqueueRequest>,
                           public std::enable_shared_from_this<EnqueueCall> {
  public:
   // Starts the call with its first request. If that is the last one, too, the
   // whole call is one write, and `deadline` is the call's; else it has none.
-  static std::shared_ptr<EnqueueCall> Start(std::shared_ptr<v1::Spool::Stub> stub,
+  static std::shared_ptr<EnqueueCall> Start(std::shared_ptr<EnqueueStubs> stubs,
                                             v1::EnqueueRequest first, Duration deadline);
 
   // The next request. REQUIRES: the one before was written, and was not the last.
@@ -74,7 +86,7 @@ class EnqueueCall final : public grpc::ClientWriteReactor<v1::EnqueueRequest>,
   void OnWriteDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
 
-  std::shared_ptr<v1::Spool::Stub> stub_;
+  std::shared_ptr<EnqueueStubs> stubs_;
   std::shared_ptr<EnqueueCall> self_;  // until OnDone
   grpc::ClientContext context_;
   v1::EnqueueRequest request_;  // gRPC's until written

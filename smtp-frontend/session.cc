@@ -12,6 +12,9 @@ constexpr size_t kReadBuffer = size_t{64} * 1024;
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr int kLingerReads = 16;
 
+// A client that tries a thousand recipients doesn't fill the log.
+constexpr size_t kLoggedRefusals = 50;
+
 // Received takes an address without the zone of a link-local one.
 std::string PlainAddress(const std::string& host) { return host.substr(0, host.find('%')); }
 
@@ -236,8 +239,8 @@ std::optional<smtp::Reply> Session::RefuseRecipient(const smtp::Path& forward_pa
 
 void Session::Replied(smtp::Verb verb, const smtp::Reply& reply) {
   context_->metrics->Replied(verb, reply);
-  if (verb == smtp::Verb::kQuit || reply.code == 421) result_ = ResultOf(reply);
-  if (reply.code < 400) return;
+  if (reply.code == 221 || reply.code == 421) result_ = ResultOf(reply);
+  if (reply.code < 400 || ++refusals_ > kLoggedRefusals) return;
   context_->log.Info("command_refused", {{log::kSessionId, id_},
                                          {log::kPeer, peer_},
                                          {log::kVerb, ToString(verb)},

@@ -89,6 +89,7 @@ class Session final : public smtp::ServerHost {
   bool waiting_ = false;  // for the client
   bool draining_ = false;
   bool drain_told_ = false;
+  size_t refusals_ = 0;
   SessionResult result_ = SessionResult::kDropped;
 };
 

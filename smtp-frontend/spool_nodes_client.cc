@@ -77,7 +77,7 @@ std::shared_ptr<NodeLink> SpoolNodes::MakeLink(const cluster::Member& member) {
   link->member = member;
   link->channel = *std::move(channel);
   link->channel->GetState(true);  // connects
-  link->stub = v1::Spool::NewStub(link->channel);
+  link->stubs = std::make_shared<EnqueueStubs>(link->channel);
   link->ping_stub = v1::Spool::NewStub(*ping_channel);
   return link;
 }

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "fermoposta/v1/spool.grpc.pb.h"
 #include "lib/base/random.h"
+#include "smtp-frontend/enqueue_client.h"
 #include "smtp-frontend/grpc_spool_client.h"
 #include "smtp-frontend/node_picker.h"
 
@@ -31,7 +32,7 @@ namespace v1 = ::fermoposta::v1;
 struct NodeLink {
   cluster::Member member;
   std::shared_ptr<grpc::Channel> channel;
-  std::shared_ptr<v1::Spool::Stub> stub;
+  std::shared_ptr<EnqueueStubs> stubs;
   std::shared_ptr<v1::Spool::Stub> ping_stub;
 
   // The ping loop's, on the executor.

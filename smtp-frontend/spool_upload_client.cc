@@ -14,8 +14,8 @@ namespace {
 // Whether another node may do better with a message of which this one has
 // taken nothing.
 bool AnotherMayTakeIt(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
-         absl::IsFailedPrecondition(status);
+  return absl::IsUnavailable(status) || absl::IsAborted(status) ||
+         absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status);
 }
 
 absl::Status Misuse() {
@@ -56,7 +56,7 @@ asio::awaitable<absl::Status> GrpcSpoolUpload::WriteFirst(std::string chunk) {
   std::vector<NodeId> tried;
   absl::Status last = nodes_->NoneReady();
   while ((link_ = nodes_->Pick(tried))) {
-    call_ = EnqueueCall::Start(link_->stub, std::move(request), Duration::zero());
+    call_ = EnqueueCall::Start(link_->stubs, std::move(request), Duration::zero());
     absl::Status status = co_await AwaitWritten();
     if (status.ok()) co_return status;
     // A cancelled coroutine must not wait again.
@@ -93,12 +93,13 @@ absl::Status GrpcSpoolUpload::StartOnly(std::string chunk) {
   if (!link_) return nodes_->NoneReady();
   v1::EnqueueRequest request = FirstRequest(std::move(chunk));
   request.set_last(true);
-  call_ = EnqueueCall::Start(link_->stub, std::move(request), nodes_->options().verdict_deadline);
+  call_ = EnqueueCall::Start(link_->stubs, std::move(request), nodes_->options().verdict_deadline);
   return absl::OkStatus();
 }
 
 asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Commit(std::string last_chunk) {
   if (failed_) co_return Misuse();
+  committing_ = true;
   if (call_) {
     v1::EnqueueRequest request;
     request.set_chunk(std::move(last_chunk));
@@ -125,7 +126,8 @@ asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Commit(std::string
 absl::Status GrpcSpoolUpload::Failed(absl::Status status) {
   failed_ = true;
   if (absl::IsDeadlineExceeded(status)) status = absl::UnavailableError("no answer in time");
-  if (absl::IsUnavailable(status) || absl::IsResourceExhausted(status)) {
+  if (absl::IsUnavailable(status) || absl::IsAborted(status) ||
+      absl::IsResourceExhausted(status)) {
     nodes_->SetReady(*link_, false, std::string(status.message()));
   }
   switch (status.code()) {
@@ -134,8 +136,14 @@ absl::Status GrpcSpoolUpload::Failed(absl::Status status) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kCancelled:
       break;
-    default:  // an unknown verdict, whatever the code
+    case absl::StatusCode::kAborted:  // the node says that the message is not taken
       status = absl::UnavailableError(status.message());
+      break;
+    default:
+      // After the last chunk only the node's own refusals are certain: anything
+      // else leaves open whether the message is safe.
+      status = committing_ ? absl::UnknownError(status.message())
+                           : absl::UnavailableError(status.message());
   }
   return absl::Status(status.code(),
                       absl::StrCat("node ", link_->member.name, ": ", status.message()));

@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace fermo::coordinator {
+namespace {
+
+// What a node was about to list may have been delivered meanwhile; but it must
+// not be asked for ever.
+constexpr int kMaxEmptyAnswers = 3;
+
+}  // namespace
 
 QueuePager::QueuePager(std::vector<NodeId> nodes, const std::optional<QueueCursor>& start,
                        size_t limit)
@@ -22,10 +29,11 @@ std::optional<QueuePager::Ask> QueuePager::Next() const {
 
 void QueuePager::Answered(size_t count, const std::string& last_id, bool more) {
   left_ -= std::min(count, left_);
-  // A node that has more but gives nothing would be asked for ever.
-  if (more && count > 0) {
+  if (!more) return NextNode();
+  if (count > 0) {
     after_ = last_id;
-  } else {
+    empty_answers_ = 0;
+  } else if (++empty_answers_ == kMaxEmptyAnswers) {
     NextNode();
   }
 }
@@ -35,6 +43,7 @@ void QueuePager::Failed() { NextNode(); }
 void QueuePager::NextNode() {
   ++index_;
   after_.clear();
+  empty_answers_ = 0;
 }
 
 std::optional<QueueCursor> QueuePager::Cursor() const {

@@ -45,6 +45,7 @@ class QueuePager {
   std::vector<NodeId> nodes_;  // ascending
   size_t index_ = 0;
   std::string after_;
+  int empty_answers_ = 0;  // in a row, of this node, that promised more
   size_t left_;
 };
 

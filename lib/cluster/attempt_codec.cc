@@ -20,8 +20,7 @@ absl::StatusOr<MessageId> ParseAttemptKey(std::string_view key) {
 }
 
 std::string EncodeAttempt(const HeardAttempt& attempt) {
-  return absl::StrCat(ToString(attempt.owner), " ", attempt.owner_boot, " ",
-                      attempt.epoch.value());
+  return absl::StrCat(ToString(attempt.owner), " ", attempt.owner_boot, " ", attempt.epoch.value());
 }
 
 absl::StatusOr<HeardAttempt> DecodeAttempt(std::string_view octets) {

@@ -22,7 +22,7 @@
 namespace fermo::cluster {
 
 // --- Control
-struct Heartbeat {  // asks for leases on the segments that the sender owns
+struct Heartbeat {       // asks for leases on the segments that the sender owns
   uint64_t sent_at = 0;  // sender's BootClock in ns, echoed
   bool lease_wanted = false;
   std::vector<SegmentRecord> segments;
@@ -58,8 +58,8 @@ struct AskAnswer {
   SegmentId segment;
   Epoch epoch;
   bool yes = false;
-  Epoch promised;   // highest epoch promised here
-  Duration wait{};  // when no: how long the hindrance lasts, if known
+  Epoch promised;       // highest epoch promised here
+  Duration wait{};      // when no: how long the hindrance lasts, if known
   SegmentRecord newer;  // when the asker's record is old; else owner is nobody
 };
 struct Claim {
@@ -79,11 +79,11 @@ struct FinishedMessage {
 };
 struct Inventory {  // what a holder has of a segment, durably
   SegmentId segment;
-  SeqSet held;      // record and body
+  SeqSet held;  // record and body
   SeqSet aborted;
-  SeqSet finished;  // body gone
-  std::vector<FinishedMessage> odd;           // the finished that are not "one leg, delivered"
-  std::vector<spool::LegOutcome> outcomes;    // of messages still held
+  SeqSet finished;                          // body gone
+  std::vector<FinishedMessage> odd;         // the finished that are not "one leg, delivered"
+  std::vector<spool::LegOutcome> outcomes;  // of messages still held
   bool closed = false;
 };
 struct Promise {
@@ -160,8 +160,8 @@ struct Forget {
 struct Forgotten {
   SegmentId segment;
 };
-using DataMessage = std::variant<Append, Chunk, DropBody, Stored, Abort, Outcomes, OutcomesStored,
-                                 Finish, InventoryRequest, Inventory, Fetch, Close, CloseAnswer,
-                                 Forget, Forgotten>;
+using DataMessage =
+    std::variant<Append, Chunk, DropBody, Stored, Abort, Outcomes, OutcomesStored, Finish,
+                 InventoryRequest, Inventory, Fetch, Close, CloseAnswer, Forget, Forgotten>;
 
 }  // namespace fermo::cluster

@@ -20,7 +20,8 @@ uint64_t Mix(uint64_t x) {
 // Rendezvous hashing (Thaler and Ravishankar, 1998): each node scores each
 // segment by itself, so that a node that comes or goes moves only its share.
 uint64_t Score(const SegmentId& segment, NodeId node) {
-  uint64_t series = Mix(segment.writer.value()) ^ Mix((uint64_t{segment.boot} << 32) | segment.number);
+  uint64_t series =
+      Mix(segment.writer.value()) ^ Mix((uint64_t{segment.boot} << 32) | segment.number);
   return Mix(series ^ Mix(node.value()));
 }
 

@@ -128,8 +128,7 @@ void Replica::On(const ControlReceived& event) {
     peer.boot = event.boot;
     ReleaseWaits(event.from, event.boot);
   }
-  std::visit([&](const auto& message) { Receive(event.from, event.boot, message); },
-             event.message);
+  std::visit([&](const auto& message) { Receive(event.from, event.boot, message); }, event.message);
 }
 
 void Replica::On(const DataReceived& event) {
@@ -154,9 +153,7 @@ bool Replica::IsLive(NodeId node, Instant now) const {
          now - *peer.last_heard < options_.heartbeat_every * kMissedHeartbeats;
 }
 
-bool Replica::SyncHealthy(Instant now) const {
-  return now - last_synced_ < options_.sync_silence;
-}
+bool Replica::SyncHealthy(Instant now) const { return now - last_synced_ < options_.sync_silence; }
 
 std::string Replica::RegionOf(NodeId node) const {
   const Member* member = snapshot_.FindMember(node);

@@ -55,7 +55,7 @@ class Replica {
   struct View {
     uint32_t segments = 0;  // not closed
     uint32_t owned = 0;
-    uint64_t held = 0;      // messages
+    uint64_t held = 0;              // messages
     uint64_t under_replicated = 0;  // owned messages on fewer than N holders
     std::vector<PeerStatus> peers;
   };
@@ -79,20 +79,53 @@ class Replica {
   };
 
   // What waits for a synced write.
-  struct AppendedHere { SegmentId segment; Seq seq; };
-  struct AppendedFor { NodeId peer; SegmentId segment; Seq seq; };
-  struct AbortedHere { SegmentId segment; Seq seq; UploadId upload; };
-  struct PromisedSelf { SegmentId segment; Epoch epoch; };
-  struct PromisedPeer { NodeId peer; SegmentId segment; Epoch epoch; };
-  struct OutcomesHere { SegmentId segment; std::vector<Seq> seqs; };
-  struct OutcomesFor { NodeId peer; SegmentId segment; std::vector<std::pair<Seq, uint32_t>> legs; };
-  struct ClosedHere { SegmentId segment; };
-  struct ClosedFor { NodeId peer; SegmentId segment; };
-  struct ForgottenFor { NodeId peer; SegmentId segment; };
+  struct AppendedHere {
+    SegmentId segment;
+    Seq seq;
+  };
+  struct AppendedFor {
+    NodeId peer;
+    SegmentId segment;
+    Seq seq;
+  };
+  struct AbortedHere {
+    SegmentId segment;
+    Seq seq;
+    UploadId upload;
+  };
+  struct PromisedSelf {
+    SegmentId segment;
+    Epoch epoch;
+  };
+  struct PromisedPeer {
+    NodeId peer;
+    SegmentId segment;
+    Epoch epoch;
+  };
+  struct OutcomesHere {
+    SegmentId segment;
+    std::vector<Seq> seqs;
+  };
+  struct OutcomesFor {
+    NodeId peer;
+    SegmentId segment;
+    std::vector<std::pair<Seq, uint32_t>> legs;
+  };
+  struct ClosedHere {
+    SegmentId segment;
+  };
+  struct ClosedFor {
+    NodeId peer;
+    SegmentId segment;
+  };
+  struct ForgottenFor {
+    NodeId peer;
+    SegmentId segment;
+  };
   struct SyncMark {};
   using Continuation =
-      std::variant<AppendedHere, AppendedFor, AbortedHere, PromisedSelf, PromisedPeer,
-                   OutcomesHere, OutcomesFor, ClosedHere, ClosedFor, ForgottenFor, SyncMark>;
+      std::variant<AppendedHere, AppendedFor, AbortedHere, PromisedSelf, PromisedPeer, OutcomesHere,
+                   OutcomesFor, ClosedHere, ClosedFor, ForgottenFor, SyncMark>;
 
   // --- replica.cc: dispatch, peers, queries
   void On(const Tick&);
@@ -223,8 +256,8 @@ class Replica {
   const ReplicaOptions options_;
   Snapshot snapshot_;
   Rng random_;
-  Instant now_{};     // of the step under way
-  Actions out_;       // of the step under way
+  Instant now_{};               // of the step under way
+  Actions out_;                 // of the step under way
   const Instant silent_until_;  // after a boot nothing is promised until then
   Instant last_synced_{};
   bool accepting_ = true;

@@ -203,7 +203,8 @@ void Replica::Done(const AbortedHere& done) {
     if (holder != options_.self) Tell(holder, Abort{done.segment, SetOf(done.seq)});
   }
   AddNote("append_aborted", *segment);
-  out_.push_back(UploadSettled{done.upload, {done.segment, done.seq},
+  out_.push_back(UploadSettled{done.upload,
+                               {done.segment, done.seq},
                                absl::UnavailableError("too few copies within the budget")});
   if (segment->writer) {
     segment->writer->pending.erase(done.seq);
@@ -246,9 +247,9 @@ bool Replica::HasBetterHolders(const Segment& segment) const {
   std::vector<NodeId> present;
   for (NodeId node : segment.record.holders) {
     auto it = peers_.find(node);
-    const bool away = !IsLive(node, now_) &&
-                      (it == peers_.end() ||
-                       now_ - it->second.down_since >= options_.holder_failure_after);
+    const bool away =
+        !IsLive(node, now_) &&
+        (it == peers_.end() || now_ - it->second.down_since >= options_.holder_failure_after);
     if (!away) present.push_back(node);
   }
   std::vector<NodeId> fresh;

@@ -24,9 +24,8 @@ void Replica::TickClose(Segment& segment) {
   }
   const bool idle = segment.held.isEmpty() && owner.attempts.empty() &&
                     (!segment.writer || segment.writer->pending.empty());
-  const bool all_compared =
-      std::all_of(owner.holders.begin(), owner.holders.end(),
-                  [](const HolderView& view) { return view.synced; });
+  const bool all_compared = std::all_of(owner.holders.begin(), owner.holders.end(),
+                                        [](const HolderView& view) { return view.synced; });
   if (owner.close_sent && now_ - owner.close_sent_at >= kCloseTimeout) owner.close_sent = false;
   if (!idle || !all_compared || owner.close_sent) return;
   owner.close_sent = true;
@@ -144,9 +143,7 @@ void Replica::Receive(NodeId from, const Close& message) {
   CloseHere(*segment, message.finished, message.aborted, ClosedFor{from, message.segment});
 }
 
-void Replica::Done(const ClosedFor& done) {
-  Tell(done.peer, CloseAnswer{done.segment, {}}, true);
-}
+void Replica::Done(const ClosedFor& done) { Tell(done.peer, CloseAnswer{done.segment, {}}, true); }
 
 void Replica::Receive(NodeId from, const Forget& message) {
   Segment* segment = FindSegment(message.segment);
@@ -160,8 +157,6 @@ void Replica::Receive(NodeId from, const Forget& message) {
   Tell(from, Forgotten{message.segment}, true);
 }
 
-void Replica::Done(const ForgottenFor& done) {
-  Tell(done.peer, Forgotten{done.segment}, true);
-}
+void Replica::Done(const ForgottenFor& done) { Tell(done.peer, Forgotten{done.segment}, true); }
 
 }  // namespace fermo::cluster

@@ -95,7 +95,7 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
   }
   if (!outcomes.outcomes.empty()) Tell(view.node, std::move(outcomes));
   Finish finish{id, {}};
-  for (uint32_t seq : segment.finished & inventory.held) {
+  for (uint32_t seq : segment.finished& inventory.held) {
     auto odd = segment.odd.find(Seq(seq));
     finish.messages.push_back(
         {Seq(seq), odd == segment.odd.end() ? std::vector<spool::Outcome>{} : odd->second});

@@ -32,7 +32,7 @@ struct ReplicaOptions {
   Duration heartbeat_every = std::chrono::seconds(1);
   Duration claim_stagger = std::chrono::seconds(1);
   Duration claim_timeout = std::chrono::seconds(3);
-  Duration sync_silence = std::chrono::seconds(5);   // no synced write for so long: no leases
+  Duration sync_silence = std::chrono::seconds(5);  // no synced write for so long: no leases
   Duration announce_timeout = std::chrono::seconds(30);
   Duration grace = std::chrono::minutes(10);
   Duration holder_failure_after = std::chrono::seconds(2);
@@ -134,8 +134,8 @@ struct EndAttempt {
 struct StopAccepting {};  // drain: no new uploads, open segments are sealed
 
 using Event = std::variant<Tick, SnapshotChanged, PeerUp, PeerDown, ControlReceived, DataReceived,
-                           IncomingEnded, Persisted, BeginUpload, AddChunk, CommitUpload, AbandonUpload,
-                           BeginAttempt, EndAttempt, StopAccepting>;
+                           IncomingEnded, Persisted, BeginUpload, AddChunk, CommitUpload,
+                           AbandonUpload, BeginAttempt, EndAttempt, StopAccepting>;
 
 // --- Actions
 struct SendControl {

@@ -43,8 +43,8 @@ struct WriterState {
 // What an owner knows of another holder.
 struct HolderView {
   NodeId node;
-  SeqSet has;   // message, mark or abort durable there
-  SeqSet done;  // every outcome durable there
+  SeqSet has;                                   // message, mark or abort durable there
+  SeqSet done;                                  // every outcome durable there
   std::map<Seq, std::set<uint32_t>> legs_done;  // of messages with several legs
   Instant lease_until{};
   bool synced = false;   // inventories compared since its data stream came up
@@ -79,8 +79,8 @@ struct OwnerState {
 
 struct ClaimState {
   enum class Phase { kIdle, kAsking, kClaiming } phase = Phase::kIdle;
-  Epoch epoch;          // asked for or claimed
-  Epoch seen;           // highest promised epoch heard of
+  Epoch epoch;  // asked for or claimed
+  Epoch seen;   // highest promised epoch heard of
   Instant not_before{};
   Instant deadline{};
   std::set<NodeId> yes;
@@ -95,7 +95,7 @@ struct Segment {
   bool closed = false;
   bool stored = false;  // its record was written at least once
 
-  SeqSet held;      // message durable here, not finished
+  SeqSet held;  // message durable here, not finished
   SeqSet aborted;
   SeqSet finished;
   std::map<Seq, std::vector<spool::Outcome>> odd;  // finished, not "one leg, delivered"

@@ -40,7 +40,7 @@ void Signals::Close() {
 }
 
 Awaitable<void> Signals::Watch(std::shared_ptr<State> state) {
-  for (;;) {
+  while (!state->closed) {
     const auto [error, signal] = co_await state->set.async_wait(kAwait);
     if (error || state->closed) co_return;
     if (signal == SIGHUP) {

@@ -10,9 +10,10 @@ Reply ReplyForStatus(const absl::Status& status) {
       return MakeReply(451, {4, 3, 0}, "The message can't be made safe now, please try again");
     case absl::StatusCode::kDeadlineExceeded:
       return MakeReply(451, {4, 3, 0}, "The message wasn't safe in time, please try again");
+    case absl::StatusCode::kUnknown:
+      return MakeReply(451, {4, 4, 2}, "The message's fate is not known here, please try again");
     case absl::StatusCode::kOk:
     case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kUnknown:
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:

@@ -132,9 +132,9 @@ class EnqueueCall final : public grpc::ServerReadReactor<v1::EnqueueRequest>,
     if (finished_) return;
     if (verdict.ok()) {
       response_->set_message_id(ToString(*verdict));
-      deps_.log.Info("message_stored", {{log::kMessageId, *verdict},
-                                        {log::kSessionId, session_id_},
-                                        {log::kBytes, size_}});
+      deps_.log.Info(
+          "message_stored",
+          {{log::kMessageId, *verdict}, {log::kSessionId, session_id_}, {log::kBytes, size_}});
     } else {
       deps_.log.Warning("message_refused",
                         {{log::kSessionId, session_id_}, {log::kError, verdict.status()}});
@@ -148,7 +148,9 @@ class EnqueueCall final : public grpc::ServerReadReactor<v1::EnqueueRequest>,
   void End(const absl::Status& status) {
     if (std::exchange(finished_, true)) return;
     if (upload_ && !upload_settled_) deps_.core->Abandon(*upload_);
-    Finish(rpc::ToGrpc(status));
+    // Aborted is our own word for "not taken": no transport says it.
+    const bool refused = absl::IsUnavailable(status);
+    Finish(rpc::ToGrpc(refused ? absl::AbortedError(status.message()) : status));
   }
 
   const EnqueueService::Dependencies& deps_;

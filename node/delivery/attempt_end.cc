@@ -52,7 +52,7 @@ AttemptReport Attempt::Conclude() {
   }
   AttemptReport report;
   report.result = Summarise(transaction);
-  report.connection_usable = session.phase() == smtp::ClientPhase::kReady;
+  report.connection_usable = session.phase() == smtp::ClientPhase::kReady && !abandoned_;
   if (report.result == AttemptResult::kBroken && session.failure()) {
     report.reason = DescribeFailure(*session.failure());
   }

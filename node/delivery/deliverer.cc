@@ -113,7 +113,7 @@ void Deliverer::UpdateRoutes() {
   const Instant due = context_.queue.Advance(now);
   if (due == Instant::max()) {
     due_timer_.Disarm();
-  } else {
+  } else if (!stopped_) {
     due_timer_.Arm(due - now);
   }
   for (const RouteIndex route : context_.queue.TakeTouchedRoutes()) {
@@ -123,6 +123,9 @@ void Deliverer::UpdateRoutes() {
 }
 
 net::Awaitable<void> Deliverer::Drain(Duration limit) {
+  stopped_ = true;
+  gauge_timer_.Disarm();
+  due_timer_.Disarm();
   for (const auto& [index, driver] : drivers_) driver->Stop();
   context_.gate.Close();
   bool empty = co_await context_.gate.WaitUntilEmpty(limit);

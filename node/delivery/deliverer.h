@@ -99,6 +99,7 @@ class Deliverer {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for posted work
   bool update_posted_ = false;
   bool started_ = false;
+  bool stopped_ = false;  // draining: no timer is set any more
 };
 
 }  // namespace fermo::node

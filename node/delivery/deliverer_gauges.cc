@@ -34,7 +34,7 @@ void Deliverer::RefreshGauges() {
   }
   for (const auto& [index, driver] : drivers_) ++routes[std::string(ToString(driver->state()))];
   context_.metrics.SetRoutes(routes);
-  gauge_timer_.Arm(kInterval);
+  if (!stopped_) gauge_timer_.Arm(kInterval);
 }
 
 // A series per domain would be too many: those with most mail have one, and

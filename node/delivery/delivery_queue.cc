@@ -14,7 +14,10 @@ void DeliveryQueue::Add(const MessageId& id, std::vector<LegEntry> legs, uint64_
   const auto it =
       segments_.try_emplace(id.segment, Segment{received_at, MessageTable(received_at)}).first;
   MessageTable& messages = it->second.messages;
-  if (messages.Contains(id.seq.value())) return;
+  if (messages.Contains(id.seq.value())) {
+    Hasten(id, not_before, now);
+    return;
+  }
   messages.Insert(id.seq.value(), size, received_at, legs);
   const uint64_t stored_size = messages.SizeOf(id.seq.value());
   ++messages_;
@@ -27,6 +30,18 @@ void DeliveryQueue::Add(const MessageId& id, std::vector<LegEntry> legs, uint64_
     if (legs[leg].done) continue;
     Count(id, legs[leg].domain, stored_size);
     if (not_before > now) HistoryOf(id, leg).next_attempt = not_before;
+  }
+  Refresh(id, now);
+}
+
+// Added again: an earlier owner's announcement is settled, its grace need not
+// be waited out. Back-off after an attempt of our own stays.
+void DeliveryQueue::Hasten(const MessageId& id, Instant not_before, Instant now) {
+  const auto it = histories_.find(id);
+  if (it == histories_.end()) return;
+  for (LegHistory& history : it->second.legs) {
+    if (history.attempts > 0 || !history.next_attempt) continue;
+    history.next_attempt = std::min(*history.next_attempt, not_before);
   }
   Refresh(id, now);
 }

@@ -89,7 +89,8 @@ class DeliveryQueue {
       : options_(options), domains_(domains), rng_(rng) {}
 
   // Legs by position; those already done have an outcome elsewhere. A message
-  // that is known, or has no leg left, is ignored.
+  // without a leg left is ignored; one that is known and was not tried yet may
+  // go at the earlier of the two times.
   void Add(const MessageId& id, std::vector<LegEntry> legs, uint64_t size, WallTime received_at,
            Instant not_before, Instant now);
   void LegsDone(const MessageId& id, const std::vector<uint32_t>& legs, Instant now);
@@ -173,6 +174,7 @@ class DeliveryQueue {
   DomainQueue& DomainAt(DomainIndex domain);
   RouteQueue& RouteAt(RouteIndex route);
   void AddRouteLegs(RouteIndex route, int64_t legs);
+  void Hasten(const MessageId& id, Instant not_before, Instant now);
   void Touch(RouteIndex route);
   const LegHistory* FindHistory(const MessageId& id, uint32_t leg) const;
   LegHistory& HistoryOf(const MessageId& id, uint32_t leg);

@@ -35,9 +35,15 @@ void FillLeg(const WaitingLeg& leg, v1::QueuedLeg* out) {
   out->set_attempts(leg.attempts);
   out->set_last_reply(leg.last_reply);
   switch (leg.state) {
-    case WaitingLeg::State::kDone: out->set_state("done"); break;
-    case WaitingLeg::State::kWaiting: out->set_state("waiting"); break;
-    case WaitingLeg::State::kInFlight: out->set_state("in_flight"); break;
+    case WaitingLeg::State::kDone:
+      out->set_state("done");
+      break;
+    case WaitingLeg::State::kWaiting:
+      out->set_state("waiting");
+      break;
+    case WaitingLeg::State::kInFlight:
+      out->set_state("in_flight");
+      break;
   }
   if (leg.next_attempt) out->set_next_attempt_millis(WallMillis(*leg.next_attempt));
 }
@@ -163,7 +169,8 @@ class NodeOperationsService::Service final : public v1::NodeOperations::Callback
     detail->set_owned_here(segment->owner != nullptr);
     const bool live = cluster::Contains(segment->held, id->seq);
     const bool aborted = cluster::Contains(segment->aborted, id->seq);
-    detail->set_state(live ? "live" : aborted ? "aborted" : segment->closed ? "closed" : "finished");
+    const char* ended = segment->closed ? "closed" : "finished";
+    detail->set_state(live ? "live" : aborted ? "aborted" : ended);
     auto outcomes = segment->outcomes.find(id->seq);
     if (outcomes != segment->outcomes.end()) {
       for (const auto& [leg, outcome] : outcomes->second) {

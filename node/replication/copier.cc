@@ -84,8 +84,7 @@ net::Awaitable<bool> Copier::SendOne(std::shared_ptr<State> state, NodeId peer, 
   auto opened = co_await state->reader.Open(id);
   if (!opened.ok()) {
     if (!absl::IsNotFound(opened.status())) {
-      state->log.Error("copy_unreadable",
-                       {{log::kMessageId, id}, {log::kError, opened.status()}});
+      state->log.Error("copy_unreadable", {{log::kMessageId, id}, {log::kError, opened.status()}});
     }
     co_return false;
   }

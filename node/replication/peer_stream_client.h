@@ -35,7 +35,7 @@ class PeerStream {
   struct Callbacks {
     std::function<fermoposta::v1::Hello()> make_hello;  // numbers the stream
     std::function<void(uint32_t boot)> on_up;
-    std::function<void(const absl::Status&)> on_down;  // was up
+    std::function<void(const absl::Status&)> on_down;    // was up
     std::function<void(const absl::Status&)> on_failed;  // never came up
     std::function<void(uint32_t boot, Message)> on_message;
   };
@@ -72,8 +72,8 @@ class PeerStream {
     callbacks.next_frame = [this] { return NextFrame(); };
     callbacks.on_frame = [this](Frame frame) { Receive(std::move(frame)); };
     callbacks.on_closed = [this](absl::Status status) { Closed(std::move(status)); };
-    stream_ = std::make_unique<rpc::ClientStream<Frame, Frame>>(
-        executor_, Traits::Opener(channel_), std::move(callbacks));
+    stream_ = std::make_unique<rpc::ClientStream<Frame, Frame>>(executor_, Traits::Opener(channel_),
+                                                                std::move(callbacks));
     stall_.Arm(timing_.stall_limit);  // for the peer's hello
   }
 

@@ -79,16 +79,15 @@ absl::StatusOr<std::vector<RecoveredSegment>> RecoverSegments(const SpoolStore& 
                                                               Duration grace) {
   std::map<SegmentId, RecoveredSegment> segments;
   absl::Status inner;
-  absl::Status scanned =
-      store.ScanSegments([&](const SegmentId& id, std::string_view octets) {
-        auto stored = cluster::DecodeStoredSegment(octets);
-        if (!stored.ok()) {
-          inner = Damaged(id, stored.status());
-          return false;
-        }
-        segments[id].stored = *std::move(stored);
-        return true;
-      });
+  absl::Status scanned = store.ScanSegments([&](const SegmentId& id, std::string_view octets) {
+    auto stored = cluster::DecodeStoredSegment(octets);
+    if (!stored.ok()) {
+      inner = Damaged(id, stored.status());
+      return false;
+    }
+    segments[id].stored = *std::move(stored);
+    return true;
+  });
   if (!inner.ok()) return inner;
   if (!scanned.ok()) return scanned;
   for (auto& [id, segment] : segments) {

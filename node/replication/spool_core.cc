@@ -201,8 +201,7 @@ void SpoolCore::WakeWaiting() {
 }
 
 bool SpoolCore::Idle() const {
-  return uploads_.empty() && writes_waiting_ == 0 && events_.empty() &&
-         store_.QueuedBytes() == 0;
+  return uploads_.empty() && writes_waiting_ == 0 && events_.empty() && store_.QueuedBytes() == 0;
 }
 
 // --- Delivery

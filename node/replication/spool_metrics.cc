@@ -25,14 +25,14 @@ SpoolMetrics::SpoolMetrics(net::Metrics& m, const SpoolStore& store)
       under_replicated_(m.MakeGauge("messages_under_replicated",
                                     "Owned messages on fewer holders than recorded.")),
       live_peers_(m.MakeGauge("peers_live", "Peers that are connected and answer.")),
-      peer_queue_bytes_(m.MakeGauge("replication_queue_bytes",
-                                    "Octets that wait for the slowest peer.")),
+      peer_queue_bytes_(
+          m.MakeGauge("replication_queue_bytes", "Octets that wait for the slowest peer.")),
       write_stopped_(m.MakeGauge("rocksdb_write_stopped", "1 while RocksDB takes no writes.",
                                  {{"db", "spool"}})),
       pending_compaction_(m.MakeGauge("rocksdb_pending_compaction_bytes",
                                       "Estimated octets to compact.", {{"db", "spool"}})),
-      background_errors_(m.MakeGauge("rocksdb_background_errors", "Background errors so far.",
-                                     {{"db", "spool"}})),
+      background_errors_(
+          m.MakeGauge("rocksdb_background_errors", "Background errors so far.", {{"db", "spool"}})),
       level0_files_(m.MakeGauge("rocksdb_level0_files", "Files in level 0.", {{"db", "spool"}})),
       store_queue_bytes_(m.MakeGauge("store_queue_bytes", "Octets that wait for the disk.")),
       synced_commits_(m.MakeCounter("wal_syncs_total", "Synced group commits.")),

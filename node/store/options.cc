@@ -36,7 +36,7 @@ constexpr std::array<Shape, kFamilies> kShapes = {{
      .compress = true,
      .rewrite_after_days = 7},
     {.write_buffer = 16 * kMiB, .write_buffers = 3, .many_deletes = true},
-    {.write_buffer = 4 * kMiB},
+    {.write_buffer = 8 * kMiB, .write_buffers = 3, .many_deletes = true},
 }};
 
 bool HasLz4() {

@@ -155,9 +155,14 @@ class Oracle:
                 f"{copy.content[at - 20:at + 20]!r} ({copy.where})")
         problem = received_problem(copy.received, sender.HELO,
                                    self._hostnames or _Anything(),
-                                   attempts[0].recipients)
+                                   copy_recipients(attempts))
         if problem:
             verdict.altered.append(f"{name}: our trace field: {problem}")
+
+
+def copy_recipients(attempts):
+    """The recipients that the frontend took, of which `for` may name a single one."""
+    return next((a.accepted_recipients for a in attempts if a.accepted_recipients), ())
 
 
 class _Anything:

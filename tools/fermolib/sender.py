@@ -2,8 +2,8 @@
 
 Each transaction ends as one of three: accepted (250 to the final dot), refused
 (any other final reply), unknown (no reply after some of the content and perhaps
-the dot had gone out). Trouble before the content is "refused" too: nothing can
-have been taken.
+the dot had gone out, or 451 4.4.2, with which the frontend says the same).
+Trouble before the content is "refused" too: nothing can have been taken.
 """
 
 import dataclasses
@@ -115,6 +115,8 @@ class Session:
         if code <= 0:
             raise smtplib.SMTPServerDisconnected("no reply to the final dot")
         attempt.result = ACCEPTED if code == 250 else REFUSED
+        if attempt.text.startswith("4.4.2"):
+            attempt.result = UNKNOWN  # the server doesn't know itself (design: window D1)
         if code == 421:
             self._drop()
 

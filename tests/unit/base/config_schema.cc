@@ -22,8 +22,10 @@ message_type { name: "Config"
   field { name: "servers" number: 8 type: TYPE_STRING label: LABEL_REPEATED }
   field { name: "ports" number: 9 type: TYPE_UINT32 label: LABEL_REPEATED }
   field { name: "inners" number: 10 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: "Inner" }
-  field { name: "weights" number: 11 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: "Config.WeightsEntry" }
-  field { name: "parts" number: 12 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: "Config.PartsEntry" }
+  field { name: "weights" number: 11 type: TYPE_MESSAGE label: LABEL_REPEATED
+          type_name: "Config.WeightsEntry" }
+  field { name: "parts" number: 12 type: TYPE_MESSAGE label: LABEL_REPEATED
+          type_name: "Config.PartsEntry" }
   field { name: "etcd" number: 13 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }
   field { name: "embedded" number: 14 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }
   field { name: "small" number: 15 type: TYPE_INT32 label: LABEL_OPTIONAL }

@@ -163,7 +163,10 @@ TEST(QueuePagerTest, NodesThatFailOrAreGoneArePassedOver) {
   EXPECT_EQ(pager.Next(), (Ask{NodeId(3), "", 4}));
   pager.Failed();
   EXPECT_EQ(pager.Next(), (Ask{NodeId(5), "", 4}));
-  pager.Answered(0, "", true);  // more, but nothing: not for ever
+  pager.Answered(0, "", true);  // delivered meanwhile: asked again
+  EXPECT_EQ(pager.Next(), (Ask{NodeId(5), "", 4}));
+  pager.Answered(0, "", true);
+  pager.Answered(0, "", true);  // but not for ever
   EXPECT_EQ(pager.Next(), std::nullopt);
   EXPECT_EQ(pager.Cursor(), std::nullopt);
   EXPECT_EQ(QueuePager({}, std::nullopt, 1).Next(), std::nullopt);

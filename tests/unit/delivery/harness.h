@@ -21,6 +21,12 @@
 
 namespace fermo::node {
 
+inline const std::string kSmall = "Subject: small\r\n\r\nbody\r\n";
+
+inline bool Is(const std::string& command, const std::string& verb) {
+  return command.starts_with(verb);
+}
+
 // Grants everything at once unless told otherwise, and checks the order of calls.
 class TestOwnership : public Ownership {
  public:

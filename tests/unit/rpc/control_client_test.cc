@@ -101,8 +101,8 @@ class Coordinator final : public v1::Control::CallbackService {
 class ControlClientTest : public testing::Test {
  protected:
   ControlClientTest() {
-    char name[] = "/tmp/fermo-control-XXXXXX";
-    directory_ = ::mkdtemp(name);
+    directory_ = testing::TempDir() + "fermo-control-XXXXXX";
+    directory_ = ::mkdtemp(directory_.data());
     options_.cache_file = directory_ + "/snapshot";
     options_.insecure = true;
     options_.first_backoff = std::chrono::milliseconds(20);

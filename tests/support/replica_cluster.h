@@ -1,0 +1,147 @@
+// A cluster of replication machines on a virtual clock: network, disks and
+// primaries are data structures, so that a test decides what arrives, what is
+// lost and who dies.
+//
+// One thread; nothing here waits. Links carry messages in order with a fixed
+// delay. A disk keeps what was applied; a killed node loses writes that were
+// queued and not yet done.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/cluster/replica.h"
+
+namespace fermo::test {
+
+// What lies on one node's disk, in the shape in which a boot recovers it.
+class VirtualDisk {
+ public:
+  void Apply(const std::vector<spool::WriteOp>& ops);
+  std::vector<cluster::RecoveredSegment> Recover(Instant now, Duration grace) const;
+  const Bytes* Record(const MessageId& id) const;
+  bool Holds(const MessageId& id) const;
+  bool Empty() const { return segments_.empty(); }
+
+ private:
+  cluster::RecoveredSegment& At(const SegmentId& id);
+  std::map<SegmentId, cluster::RecoveredSegment> segments_;
+  std::map<MessageId, Bytes> records_;
+};
+
+class ReplicaCluster {
+ public:
+  // One message over the network; one write to a disk.
+  static constexpr Duration kHop = std::chrono::milliseconds(1);
+  static constexpr Duration kSync = std::chrono::milliseconds(1);
+
+  // Nodes 0, 1, ... in these regions.
+  explicit ReplicaCluster(std::vector<std::string> regions, cluster::ReplicaOptions options = {},
+                          uint64_t seed = 1);
+
+  NodeId Id(int node) const { return NodeId(node + 1); }
+  Instant now() const { return now_; }
+  cluster::Replica& replica(int node) { return *nodes_[node].replica; }
+  const VirtualDisk& disk(int node) const { return nodes_[node].disk; }
+  int size() const { return static_cast<int>(nodes_.size()); }
+  bool IsUp(int node) const { return nodes_[node].replica != nullptr; }
+
+  // --- Faults
+  void Kill(int node);
+  void Restart(int node);                 // with its disk and a higher boot
+  void SetLink(int a, int b, bool up);    // both directions
+  void Isolate(int node, bool isolated);  // all its links
+  void BlockWrites(int node, bool blocked) { nodes_[node].writes_blocked = blocked; }
+
+  // --- Mail
+  // Uploads one message of `legs` legs and `chunks` chunks to the node.
+  cluster::UploadId Accept(int node, uint32_t legs = 1, uint32_t chunks = 1);
+  // Nothing while the verdict is out.
+  const absl::Status* Verdict(cluster::UploadId upload) const;
+  MessageId IdOf(cluster::UploadId upload) const { return settled_.at(upload).message; }
+  bool primary_up = false;
+  // Called when a final dot has gone out; false: the node hears no reply.
+  std::function<bool(int node, const MessageId& id)> on_dot;
+
+  // --- Time
+  void Run(Duration span);
+  // True as soon as `done`, false when `limit` has passed.
+  bool RunUntil(const std::function<bool()>& done, Duration limit);
+  void Feed(int node, cluster::Event event);  // an event out of turn
+
+  // --- What was seen
+  int Deliveries(const MessageId& id) const;
+  const std::map<MessageId, int>& deliveries() const { return delivered_; }
+  std::vector<MessageId> Accepted() const;  // uploads answered 250
+  int OwnersOf(const SegmentId& id) const;  // nodes that act as owner now
+  bool Drained() const;  // every live node has forgotten every segment that ended
+  int NotesOf(const std::string& what) const;
+  // Epochs seen in takeover notes: (segment, epoch) to nodes. More than one is a violation.
+  const std::map<std::pair<SegmentId, Epoch>, std::set<int>>& owners() const { return owners_; }
+
+ private:
+  struct Attempting {
+    Instant not_before{};
+    uint32_t legs = 1;
+    bool running = false;
+  };
+  struct QueuedWrite {
+    Instant done_at;
+    cluster::Persist persist;
+  };
+  struct Node {
+    NodeId id;
+    std::string region;
+    uint32_t boot = 0;
+    std::unique_ptr<cluster::Replica> replica;
+    VirtualDisk disk;
+    std::deque<QueuedWrite> writes;
+    std::map<MessageId, Attempting> queue;  // messages to deliver
+    bool writes_blocked = false;
+  };
+  struct Frame {
+    Instant at;
+    int from;
+    int to;
+    uint64_t session;  // of the link: frames of a broken one are lost
+    std::function<void(int)> arrive;
+  };
+  struct Settled {
+    MessageId message;
+    absl::Status status;
+  };
+
+  void Boot(int node);
+  void Connect(int a, int b, bool up);
+  void StepTime();
+  void Perform(int node, cluster::Actions actions);
+  void SendFrame(int from, NodeId to, cluster::Event event);
+  void TryDeliveries(int node);
+  void Complete(int node, const MessageId& id);
+  bool LinkUp(int a, int b) const { return links_.contains({a, b}); }
+
+  const cluster::ReplicaOptions options_;
+  cluster::Snapshot snapshot_;
+  Instant now_ = Instant(std::chrono::hours(100));
+  uint64_t seed_;
+  std::vector<Node> nodes_;
+  std::map<std::pair<int, int>, uint64_t> links_;  // up: session
+  std::set<std::pair<int, int>> cut_;              // by SetLink
+  uint64_t next_session_ = 1;
+  std::deque<Frame> frames_;
+  cluster::UploadId next_upload_ = 1;
+  std::map<cluster::UploadId, Settled> settled_;
+  std::map<cluster::UploadId, uint32_t> upload_legs_;
+  std::map<MessageId, int> delivered_;
+  std::map<std::string, int> notes_;
+  std::map<std::pair<SegmentId, Epoch>, std::set<int>> owners_;
+  Instant next_tick_{};
+};
+
+}  // namespace fermo::test

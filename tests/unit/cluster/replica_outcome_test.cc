@@ -1,0 +1,162 @@
+// Outcomes, the end of messages and of segments, and chaos from seeds.
+#include <gtest/gtest.h>
+
+#include "lib/base/random.h"
+#include "tests/support/replica_cluster.h"
+
+namespace fermo::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+cluster::ReplicaOptions SmallSegments() {
+  cluster::ReplicaOptions options;
+  options.segment_messages = 5;
+  return options;
+}
+
+TEST(ReplicaOutcome, BodiesGoOnceWHoldersKnowTheOutcome) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  c.primary_up = true;
+  auto upload = c.Accept(0, 3);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained() && c.Verdict(upload); }, 5s));
+  const MessageId id = c.IdOf(upload);
+  EXPECT_EQ(c.Deliveries(id), 1);
+  for (int node = 0; node < 3; ++node) {
+    EXPECT_FALSE(c.disk(node).Holds(id));
+    EXPECT_TRUE(cluster::Contains(c.replica(node).Find(id.segment)->finished, id.seq));
+  }
+}
+
+TEST(ReplicaOutcome, WithoutASecondHolderTheBodyStays) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  auto upload = c.Accept(0);
+  c.Run(2s);
+  c.on_dot = [&](int, const MessageId&) {
+    c.BlockWrites(1, true);
+    c.BlockWrites(2, true);
+    return true;
+  };
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(c.IdOf(upload)) == 1; }, 2s));
+  c.Run(2s);
+  EXPECT_TRUE(c.disk(0).Holds(c.IdOf(upload)));
+  c.BlockWrites(1, false);
+  c.BlockWrites(2, false);
+  EXPECT_TRUE(c.RunUntil([&] { return c.Drained(); }, 5s));
+}
+
+TEST(ReplicaOutcome, ASealedSegmentThatIsDoneIsForgottenByAll) {
+  ReplicaCluster c({"firenze", "roma", "catania"}, SmallSegments());
+  c.Run(1s);
+  c.primary_up = true;
+  std::vector<cluster::UploadId> uploads;
+  for (int i = 0; i < 5; ++i) uploads.push_back(c.Accept(0));
+  c.Run(100ms);
+  const SegmentId segment = c.IdOf(uploads[0]).segment;
+  auto forgotten = [&] {
+    for (int node = 0; node < 3; ++node) {
+      if (c.replica(node).Find(segment) != nullptr || !c.disk(node).Empty()) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(c.RunUntil(forgotten, 10s));
+  c.Run(60s);
+  EXPECT_TRUE(forgotten()) << "a late heartbeat brought it back";
+  EXPECT_EQ(c.NotesOf("takeover"), 0);
+}
+
+TEST(ReplicaOutcome, ASegmentIsNotForgottenWhileAHolderIsAway) {
+  ReplicaCluster c({"firenze", "roma", "catania"}, SmallSegments());
+  c.Run(1s);
+  std::vector<cluster::UploadId> uploads;
+  for (int i = 0; i < 5; ++i) uploads.push_back(c.Accept(0));
+  c.Run(100ms);
+  c.Kill(2);
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 10s));
+  c.Run(2min);
+  const SegmentId segment = c.IdOf(uploads[0]).segment;
+  EXPECT_NE(c.replica(0).Find(segment), nullptr);
+  c.Restart(2);
+  auto forgotten = [&] {
+    for (int node = 0; node < 3; ++node) {
+      if (c.replica(node).Find(segment) != nullptr) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(c.RunUntil(forgotten, 2min));
+  for (const MessageId& id : c.Accepted()) EXPECT_EQ(c.Deliveries(id), 1) << "resurrected";
+}
+
+TEST(ReplicaOutcome, AnOutcomeLearnedBeforeTheOwnersDeathIsNotRepeated) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  auto upload = c.Accept(0);
+  c.Run(2s);
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(c.IdOf(upload)) == 1; }, 2s));
+  c.Run(20ms);  // the outcome reaches the others
+  c.Kill(0);
+  c.Run(15min);
+  EXPECT_EQ(c.Deliveries(c.IdOf(upload)), 1);
+}
+
+// Kills, restarts and partitions from a seed while mail flows; afterwards all
+// heals. The full simulator has more faults; this one runs in every build.
+class ReplicaChaos : public testing::TestWithParam<int> {};
+
+TEST_P(ReplicaChaos, NothingAcceptedIsLostAndEverythingConverges) {
+  const uint64_t seed = GetParam();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Rng rng(seed);
+  cluster::ReplicaOptions options;
+  options.append_budget = 5s;
+  options.grace = 30s;  // the dots of this test get their answer at once
+  options.segment_messages = 8;
+  ReplicaCluster c({"firenze", "roma", "catania"}, options, seed);
+  c.Run(1s);
+  int kills = 0;
+  for (int round = 0; round < 60; ++round) {
+    const int node = static_cast<int>(rng.Uniform(3));
+    switch (rng.Uniform(8)) {
+      case 0:
+        if (c.IsUp(node)) {
+          c.Kill(node);
+          ++kills;
+        }
+        break;
+      case 1:
+        if (!c.IsUp(node)) c.Restart(node);
+        break;
+      case 2:
+        c.SetLink(node, (node + 1) % 3, rng.OneIn(0.5));
+        break;
+      case 3:
+        c.primary_up = rng.OneIn(0.7);
+        break;
+      default:
+        if (c.IsUp(node)) c.Accept(node, 1 + rng.Uniform(3), 1 + rng.Uniform(3));
+    }
+    c.Run(Duration(1ms) * (1 + rng.Uniform(3000)));
+  }
+  for (int node = 0; node < 3; ++node) {
+    c.Isolate(node, false);
+    if (!c.IsUp(node)) c.Restart(node);
+  }
+  c.primary_up = true;
+  EXPECT_TRUE(c.RunUntil([&] { return c.Drained(); }, 3min)) << "mail is left";
+  for (const MessageId& id : c.Accepted())
+    EXPECT_GE(c.Deliveries(id), 1) << "lost " << ToString(id);
+  int extra = 0;
+  for (const auto& [id, count] : c.deliveries()) extra += count - 1;
+  EXPECT_LE(extra, kills * 8) << "more duplicates than deaths explain";
+  for (const auto& [key, nodes] : c.owners()) EXPECT_EQ(nodes.size(), 1u) << "two owners";
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ReplicaChaos, testing::Range(1, 101));
+
+}  // namespace
+}  // namespace fermo::test

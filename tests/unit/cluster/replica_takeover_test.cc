@@ -1,0 +1,216 @@
+// Leases, announcements and claims: who may deliver, and who takes over.
+#include <gtest/gtest.h>
+
+#include "tests/support/replica_cluster.h"
+
+namespace fermo::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ReplicaTakeover : public testing::Test {
+ protected:
+  MessageId AcceptOne(int node) {
+    auto upload = c.Accept(node);
+    EXPECT_TRUE(c.RunUntil([&] { return c.Verdict(upload) != nullptr; }, 1s));
+    EXPECT_TRUE(c.Verdict(upload)->ok());
+    return c.IdOf(upload);
+  }
+  int OwnerOf(const SegmentId& segment) {
+    for (int node = 0; node < c.size(); ++node) {
+      if (c.IsUp(node) && c.replica(node).MayStart(segment, c.now())) return node;
+    }
+    return -1;
+  }
+  void ExpectOneOwnerPerEpoch() {
+    for (const auto& [key, nodes] : c.owners()) EXPECT_EQ(nodes.size(), 1u);
+  }
+
+  ReplicaCluster c{{"firenze", "roma", "catania"}};
+};
+
+TEST_F(ReplicaTakeover, TheWriterDeliversOnceLeasesRun) {
+  c.Run(1s);
+  c.primary_up = true;
+  const MessageId id = AcceptOne(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 2s));
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 2s));
+  EXPECT_EQ(c.NotesOf("takeover"), 0);
+}
+
+TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Kill(0);
+  const Instant killed = c.now();
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 20s));
+  EXPECT_LE(c.now() - killed, 15s);
+  EXPECT_GE(c.now() - killed, 9s) << "before the lease can have run out";
+  c.Run(30s);
+  EXPECT_EQ(c.Deliveries(id), 1);
+  ExpectOneOwnerPerEpoch();
+}
+
+TEST_F(ReplicaTakeover, AClaimantFetchesWhatItLacks) {
+  c.Run(1s);
+  c.BlockWrites(1, true);  // roma, the first to claim, has no copy
+  const MessageId id = AcceptOne(0);
+  c.Kill(0);
+  c.BlockWrites(1, false);
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
+  c.Run(5s);
+  EXPECT_EQ(c.Deliveries(id), 1);
+}
+
+TEST_F(ReplicaTakeover, NobodyClaimsWhileTheOwnerReachesOneOfThem) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.SetLink(0, 2, false);
+  c.Run(60s);
+  EXPECT_EQ(c.NotesOf("takeover"), 0) << "a claim is asked for first, and refused by the lease";
+  EXPECT_EQ(OwnerOf(id.segment), 0);
+}
+
+TEST_F(ReplicaTakeover, AnIsolatedOwnerStopsBeforeTheOthersTakeOver) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Isolate(0, true);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") > 0; }, 20s));
+  EXPECT_FALSE(c.replica(0).MayStart(id.segment, c.now()));
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 5s));
+  c.Isolate(0, false);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 30s));
+  EXPECT_EQ(c.Deliveries(id), 1);
+  EXPECT_EQ(c.OwnersOf(id.segment), 0);
+}
+
+TEST_F(ReplicaTakeover, AnIsolatedOwnerSendsNoFinalDotOnceItsLeasesHaveEnded) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Isolate(0, true);
+  c.Run(10s);
+  c.primary_up = true;
+  EXPECT_FALSE(c.replica(0).MayStart(id.segment, c.now()));
+  EXPECT_FALSE(c.replica(0).MayFinish(id, c.now()));
+}
+
+TEST_F(ReplicaTakeover, WithoutWAcknowledgementsNoDotGoes) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Run(2s);
+  ASSERT_TRUE(c.replica(0).MayStart(id.segment, c.now())) << "the leases run";
+  c.Isolate(0, true);  // the announcement can't get out
+  c.Feed(0, cluster::BeginAttempt{id, {0}});
+  c.Run(1s);
+  EXPECT_TRUE(c.replica(0).MayStart(id.segment, c.now()));
+  EXPECT_FALSE(c.replica(0).MayFinish(id, c.now()));
+}
+
+TEST_F(ReplicaTakeover, AnAnnouncedLegWaitsOutTheGraceWhenTheOwnerStaysDead) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.on_dot = [&](int node, const MessageId&) {
+    if (node == 0) c.Kill(0);
+    return node != 0;
+  };
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return !c.IsUp(0); }, 3s));
+  ASSERT_EQ(c.Deliveries(id), 1);
+  c.Run(9min);
+  EXPECT_EQ(c.Deliveries(id), 1) << "repeated within the grace";
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 2; }, 2min))
+      << "never tried again: the dot might not have arrived";
+}
+
+TEST_F(ReplicaTakeover, AnAnnouncedLegIsFreeWhenItsOwnerShowsANewBoot) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  bool first = true;
+  c.on_dot = [&](int, const MessageId&) {
+    if (!std::exchange(first, false)) return true;
+    c.Kill(0);
+    return false;
+  };
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return !c.IsUp(0); }, 3s));
+  c.Run(20s);
+  EXPECT_EQ(c.Deliveries(id), 1);
+  c.Restart(0);
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 2; }, 20s));
+}
+
+TEST_F(ReplicaTakeover, ANodeThatHasJustBootedPromisesNothing) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Kill(0);
+  c.Kill(1);
+  c.Run(100ms);
+  c.Restart(1);  // forgets what leases it granted
+  const Instant booted = c.now();
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") > 0; }, 30s));
+  EXPECT_GE(c.now() - booted, 10300ms);
+  c.primary_up = true;
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 5s));
+}
+
+TEST_F(ReplicaTakeover, AWholeClusterThatRestartsDeliversWhatItHad) {
+  c.Run(1s);
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 30; ++i) ids.push_back(AcceptOne(i % 3));
+  for (int node = 0; node < 3; ++node) c.Kill(node);
+  c.Run(1s);
+  for (int node = 0; node < 3; ++node) c.Restart(node);
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.deliveries().size() == ids.size(); }, 30s));
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 30s));
+  for (const MessageId& id : ids) EXPECT_EQ(c.Deliveries(id), 1);
+}
+
+TEST_F(ReplicaTakeover, APromiseFencesLaterAppendsOfTheOldEpoch) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  cluster::SegmentRecord record = c.replica(0).Find(id.segment)->record;
+  c.Isolate(0, true);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") > 0; }, 20s));
+  const int claimant = OwnerOf(id.segment) == 1 ? 1 : 2;
+  spool::MessageRecord message;
+  message.envelope.forward_paths = {"late@example.test"};
+  message.chunks = 1;
+  message.size = 1;
+  cluster::Append late{record, Seq(1), MakeBytes(spool::Encode(message)), MakeBytes("x"), false};
+  for (int node : {1, 2}) c.Feed(node, cluster::DataReceived{c.Id(0), late});
+  c.Run(1s);
+  EXPECT_FALSE(c.disk(claimant).Holds({id.segment, Seq(1)}));
+  EXPECT_FALSE(c.disk(3 - claimant).Holds({id.segment, Seq(1)}));
+}
+
+TEST_F(ReplicaTakeover, AMessageThatOnlyTheDeadWriterAndOneHolderHaveIsMail) {
+  c.Run(1s);
+  c.BlockWrites(2, true);
+  const MessageId id = AcceptOne(0);
+  c.Kill(0);
+  c.BlockWrites(2, false);
+  c.primary_up = true;
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
+}
+
+TEST(ReplicaAlone, ASingleMachineWithOneCopyAcceptsDeliversAndRestarts) {
+  cluster::ReplicaOptions options;
+  options.copies = options.write_copies = options.min_regions = 1;
+  ReplicaCluster c({"firenze"}, options);
+  c.Run(1s);
+  auto upload = c.Accept(0);
+  c.Run(50ms);
+  ASSERT_NE(c.Verdict(upload), nullptr);
+  ASSERT_TRUE(c.Verdict(upload)->ok());
+  c.Kill(0);
+  c.Restart(0);
+  c.primary_up = true;
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(c.IdOf(upload)) == 1; }, 15s));
+}
+
+}  // namespace
+}  // namespace fermo::test
