@@ -3,9 +3,10 @@
 //
 // Threading: a SpoolClient may be used from any executor; a SpoolUpload by one
 // coroutine at a time. Coroutines resume on their own executor. Failure: any
-// status but OK means that the sender must not be told 250; the code says which
-// reply fits (ResourceExhausted: 452 4.3.1; all others: 451 4.3.0). Cancelling
-// the awaiting coroutine cancels the upload.
+// status but OK means that the sender must not be told 250. Unavailable,
+// ResourceExhausted (no room), FailedPrecondition: no node has taken the
+// message. Unknown, from Commit only: the message may be safe or not.
+// Cancelling the awaiting coroutine cancels the upload.
 #pragma once
 
 #include <memory>
@@ -30,8 +31,8 @@ class SpoolUpload {
   virtual boost::asio::awaitable<absl::Status> Write(std::string chunk) = 0;
 
   // Sends the last part (may be empty) and waits for the node's verdict: the
-  // message id. An error is an unknown verdict: the message may yet be
-  // delivered, and must not be tried with another node. Once.
+  // message id. After Unknown the message may yet be delivered; after no error
+  // may it be tried with another node. Once.
   virtual boost::asio::awaitable<absl::StatusOr<std::string>> Commit(std::string last_chunk) = 0;
 };
 

@@ -126,8 +126,7 @@ asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Commit(std::string
 absl::Status GrpcSpoolUpload::Failed(absl::Status status) {
   failed_ = true;
   if (absl::IsDeadlineExceeded(status)) status = absl::UnavailableError("no answer in time");
-  if (absl::IsUnavailable(status) || absl::IsAborted(status) ||
-      absl::IsResourceExhausted(status)) {
+  if (absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsResourceExhausted(status)) {
     nodes_->SetReady(*link_, false, std::string(status.message()));
   }
   switch (status.code()) {

@@ -38,7 +38,7 @@ class GrpcSpoolUpload final : public SpoolUpload {
   std::shared_ptr<NodeLink> link_;
   std::shared_ptr<EnqueueCall> call_;
   std::unique_ptr<net::Deadline> deadline_;  // of uploads of several chunks
-  bool committing_ = false;  // the last chunk was or is being sent
+  bool committing_ = false;                  // the last chunk was or is being sent
   bool failed_ = false;                      // or committed: nothing more may be asked of it
 };
 

@@ -120,11 +120,12 @@ void Replica::MaybeWin(Segment& segment) {
 void Replica::BecomeOwner(Segment& segment) {
   std::unique_ptr<ClaimState> claim = std::move(segment.claim);
   if (segment.owner) LoseOwnership(segment);  // of the lower epoch
-  AddNote("takeover", segment, segment.record.owner, segment.held.cardinality());
+  const NodeId before = segment.record.owner;
   segment.record.epoch = claim->epoch;
   segment.record.owner = options_.self;
   segment.record.sealed = true;
   segment.lease_until = now_;
+  AddNote("takeover", segment, before, segment.held.cardinality());
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   Write(std::move(ops));

@@ -46,6 +46,7 @@ void Turn(ClientSession& session) {
 }  // namespace fermo::smtp
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using fermo::Check;
   using namespace fermo::smtp;
   if (size < 1) return 0;
   const size_t piece = 1 + data[0] % 64;

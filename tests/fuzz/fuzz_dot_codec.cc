@@ -66,6 +66,7 @@ void CheckAgainstModel(std::string_view wire, const Result& result) {
 }  // namespace fermo::smtp
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using fermo::Check;
   using namespace fermo::smtp;
   if (size < 2) return 0;
   const size_t piece = 1 + data[0] % 16;

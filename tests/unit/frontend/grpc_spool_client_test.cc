@@ -152,7 +152,7 @@ TEST_F(GrpcSpoolClientTest, UsesItsOwnRegionInTurnAndAnotherOnlyWithoutIt) {
   EXPECT_EQ(far.messages().size(), 1u);
 }
 
-TEST_F(GrpcSpoolClientTest, KeepsTheReasonOfARefusalAndNeverAsksAnotherNodeAfterTheLastChunk) {
+TEST_F(GrpcSpoolClientTest, TellsARefusalFromAnUnknownVerdictAndAsksNobodyElseAfterTheLastChunk) {
   FakeNode& near = AddNode("firenze");
   FakeNode& far = AddNode("roma");
   Start(2);
@@ -160,12 +160,15 @@ TEST_F(GrpcSpoolClientTest, KeepsTheReasonOfARefusalAndNeverAsksAnotherNodeAfter
   const Verdict no_room = Send({"a"});
   EXPECT_EQ(no_room.status().code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(no_room.status().message(), "node firenze-1: as told");
-  near.verdict = static_cast<int>(StatusCode::kUnavailable);
+  near.verdict = static_cast<int>(StatusCode::kAborted);  // the node's word: not taken
   ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 2; }));
   EXPECT_EQ(Send({"a"}).status().code(), StatusCode::kUnavailable);
+  near.verdict = static_cast<int>(StatusCode::kUnavailable);  // might be gRPC's word
+  ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 2; }));
+  EXPECT_EQ(Send({"a"}).status().code(), StatusCode::kUnknown);
   near.verdict = static_cast<int>(StatusCode::kInternal);
   ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 2; }));
-  EXPECT_EQ(Send({"a", "b"}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Send({"a", "b"}).status().code(), StatusCode::kUnknown);
   EXPECT_EQ(far.begun, 0);
 }
 
@@ -180,7 +183,7 @@ TEST_F(GrpcSpoolClientTest, TakesAFailedNodeOutOfTheTurnAtOnce) {
   EXPECT_EQ(far.messages().size(), 1u);
 }
 
-TEST_F(GrpcSpoolClientTest, CallsTheLossOfANodeAfterTheLastChunkUnavailable) {
+TEST_F(GrpcSpoolClientTest, CallsTheLossOfANodeAfterTheLastChunkUnknown) {
   FakeNode& near = AddNode("firenze");
   FakeNode& far = AddNode("roma");
   Start(2);
@@ -191,7 +194,7 @@ TEST_F(GrpcSpoolClientTest, CallsTheLossOfANodeAfterTheLastChunkUnavailable) {
   ASSERT_TRUE(loop_.RunUntil([&] { return near.begun == 1; }));
   near.relay->Refuse(true);
   ASSERT_TRUE(loop_.RunUntil([&] { return verdict.has_value(); }));
-  EXPECT_EQ(verdict->status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(verdict->status().code(), StatusCode::kUnknown);
   EXPECT_EQ(far.begun, 0);
 }
 
@@ -216,13 +219,13 @@ TEST_F(GrpcSpoolClientTest, TriesAnotherNodeWhileTheFirstChunkIsNotTaken) {
   FakeNode& near = AddNode("firenze");
   FakeNode& far = AddNode("roma");
   Start(2);
-  near.early_verdict = static_cast<int>(StatusCode::kUnavailable);
+  near.early_verdict = static_cast<int>(StatusCode::kAborted);
   const Verdict verdict = Send({std::string(900'000, 'a'), "end"});
   if (verdict.ok()) {
     EXPECT_EQ(far.messages().size(), 1u);
     EXPECT_EQ(far.messages()[0].content.size(), 900'003u);
   } else {  // the transport was quicker than the refusal: never another node
-    EXPECT_EQ(verdict.status().code(), StatusCode::kUnavailable);
+    EXPECT_EQ(verdict.status().code(), StatusCode::kUnavailable) << verdict.status();
     EXPECT_EQ(far.begun, 0);
   }
   EXPECT_EQ(near.begun, 1);
@@ -233,9 +236,9 @@ TEST_F(GrpcSpoolClientTest, GivesUpAtTheVerdictDeadline) {
   FakeNode& node = AddNode("firenze");
   Start(1);
   node.silent = true;
-  EXPECT_EQ(Send({"a"}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Send({"a"}).status().code(), StatusCode::kUnknown);
   ASSERT_TRUE(loop_.RunUntil([&] { return client_->Ready(); }));
-  EXPECT_EQ(Send({"a", "b"}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Send({"a", "b"}).status().code(), StatusCode::kUnknown);
   ASSERT_TRUE(loop_.RunUntil([&] { return node.cancelled == 2; }));
 }
 

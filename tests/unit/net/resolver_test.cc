@@ -188,7 +188,7 @@ TEST_F(ResolverTest, NullMxIsToldFromNoMxAndNoDomain) {
 }
 
 TEST_F(ResolverTest, ManyQuestionsAtOnceGetTheirOwnAnswers) {
-  constexpr int kCount = 200;
+  constexpr int kCount = 100;  // what fits the receive buffer of one socket
   int right = 0;
   int answered = 0;
   for (int i = 0; i < kCount; ++i) {
