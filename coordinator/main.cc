@@ -11,6 +11,7 @@
 #include "fermoposta/v1/config.pb.h"
 #include "lib/net/daemon.h"
 #include "lib/net/signals.h"
+#include "lib/rpc/channel.h"
 
 namespace {
 
@@ -57,6 +58,7 @@ void Reload(const std::string& file, const CoordinatorConfig& running, const fer
 }
 
 absl::Status RunCoordinator(const CoordinatorConfig& config, const std::string& file) {
+  fermo::rpc::SilenceGrpcLog();
   const fermo::LogLevel level =
       fermo::ParseLogLevel(config.log().level()).value_or(fermo::LogLevel::kInfo);
   const fermo::Logger log = fermo::Logger::ToStdout(level, "coordinator");

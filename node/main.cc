@@ -9,6 +9,7 @@
 #include "fermoposta/v1/config.pb.h"
 #include "lib/net/daemon.h"
 #include "lib/net/signals.h"
+#include "lib/rpc/channel.h"
 #include "node/node.h"
 #include "node/node_config.h"
 
@@ -57,6 +58,7 @@ void Reload(const std::string& file, const NodeConfig& running, const fermo::Log
 }
 
 absl::Status RunNode(const NodeConfig& config, const std::string& file) {
+  fermo::rpc::SilenceGrpcLog();
   const fermo::LogLevel level =
       fermo::ParseLogLevel(config.log().level()).value_or(fermo::LogLevel::kInfo);
   const fermo::Logger log = fermo::Logger::ToStdout(level, "node");

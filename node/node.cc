@@ -172,6 +172,9 @@ absl::Status Node::Parts::Serve() {
   ops.name = options.name;
   ops.data_dir = options.data_dir;
   ops.version = options.version;
+  ops.copies = options.core.replica.copies;
+  ops.write_copies = options.core.replica.write_copies;
+  ops.min_regions = options.core.replica.min_regions;
   operations = std::make_unique<NodeOperationsService>(std::move(ops));
 
   net::HttpServer::Routes routes;

@@ -33,6 +33,7 @@ Reason ReasonFor(const smtp::Reply& reply) {
   if (code == smtp::EnhancedCode{5, 4, 6}) return kLoop;
   if (code == smtp::EnhancedCode{4, 3, 1}) return kRoom;
   if (code == smtp::EnhancedCode{4, 3, 0}) return kUnavailable;
+  if (code == smtp::EnhancedCode{4, 4, 2}) return kUnavailable;  // an unknown verdict
   if (code == smtp::EnhancedCode{4, 5, 3}) return kRecipients;
   if (code.klass == 5 && (code.subject == 5 || code.subject == 1)) return kSyntax;
   return kOther;

@@ -8,6 +8,7 @@
 #include "fermoposta/v1/config.pb.h"
 #include "lib/net/daemon.h"
 #include "lib/net/signals.h"
+#include "lib/rpc/channel.h"
 #include "smtp-frontend/frontend.h"
 #include "smtp-frontend/frontend_config.h"
 
@@ -49,6 +50,7 @@ void Reload(const std::string& file, const FrontendConfig& running, const fermo:
 }
 
 absl::Status RunFrontend(const FrontendConfig& config, const std::string& file) {
+  fermo::rpc::SilenceGrpcLog();
   const fermo::LogLevel level =
       fermo::ParseLogLevel(config.log().level()).value_or(fermo::LogLevel::kInfo);
   const fermo::Logger log = fermo::Logger::ToStdout(level, "frontend");

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/message.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -29,6 +30,15 @@ void TuneMalloc(size_t top_pad) {
   if (top_pad != 0) mallopt(M_TOP_PAD, static_cast<int>(top_pad));
 }
 
+// One connection and one table is a descriptor each: the soft limit that shells
+// give is for programs that use select().
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Run(const CommandLine& flags, const DaemonProgram& program) {
   const absl::Status loaded = LoadAndCheck(flags.config_file, program.config, program.check);
   if (!loaded.ok()) {
@@ -38,6 +48,7 @@ int Run(const CommandLine& flags, const DaemonProgram& program) {
   if (flags.print_config) std::cout << ToYaml(*program.config) << std::flush;
   if (flags.print_config || flags.check_config) return kOk;
   TuneMalloc(program.malloc_top_pad);
+  RaiseDescriptorLimit();
   // A peer that has gone is an error of write(), not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const absl::Status done = program.run(flags.config_file);

@@ -92,6 +92,9 @@ class NodeOperationsService::Service final : public v1::NodeOperations::Callback
     out->set_held_messages(view.held);
     out->set_generation(deps_.generation());
     out->set_version(deps_.version);
+    out->set_copies(deps_.copies);
+    out->set_write_copies(deps_.write_copies);
+    out->set_min_regions(deps_.min_regions);
     for (const auto& peer : view.peers) {
       v1::PeerView* p = out->add_peers();
       p->set_node(peer.node.value());

@@ -36,6 +36,9 @@ class NodeOperationsService {
     std::string name;
     std::string data_dir;
     std::string version;
+    uint32_t copies = 0;  // N, W and the regions of a 250, as configured
+    uint32_t write_copies = 0;
+    uint32_t min_regions = 0;
   };
 
   explicit NodeOperationsService(Dependencies dependencies);

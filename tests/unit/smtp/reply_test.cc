@@ -132,6 +132,7 @@ TEST(ReplyForStatus, OurOwnTroubleIsAlwaysTransient) {
   }
   EXPECT_EQ(ReplyForStatus(absl::UnavailableError("")).code, 451);
   EXPECT_EQ(ToString(*ReplyForStatus(absl::DeadlineExceededError("")).enhanced), "4.3.0");
+  EXPECT_EQ(ToString(*ReplyForStatus(absl::UnknownError("")).enhanced), "4.4.2");
   EXPECT_EQ(ReplyForStatus(absl::ResourceExhaustedError("")).code, 452);
   EXPECT_EQ(ToString(*ReplyForStatus(absl::ResourceExhaustedError("")).enhanced), "4.3.1");
 }
