@@ -10,6 +10,7 @@ namespace {
 
 constexpr char kBootIdFile[] = "/proc/sys/kernel/random/boot_id";
 constexpr char kKey[] = "machine-boot-id";
+constexpr char kRestarted[] = " restarted";
 
 }  // namespace
 
@@ -19,8 +20,12 @@ absl::StatusOr<bool> MachineRestarted(SpoolStore& store) {
   std::string present(absl::StripAsciiWhitespace(*read));
   auto noted = store.ReadMeta(kKey);
   if (!noted.ok() && !absl::IsNotFound(noted.status())) return noted.status();
-  if (noted.ok() && *noted == present) return false;
-  store.Write({spool::PutMeta{kKey, present}}, spool::Durability::kUnsynced, nullptr);
+  // The mark stays for as long as this boot of the machine: another restart of
+  // the process does not bring the lost writes back.
+  const std::string restarted = present + kRestarted;
+  if (noted.ok() && (*noted == present || *noted == restarted)) return *noted == restarted;
+  store.Write({spool::PutMeta{kKey, noted.ok() ? restarted : present}},
+              spool::Durability::kUnsynced, nullptr);
   return noted.ok();
 }
 

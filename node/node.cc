@@ -64,6 +64,9 @@ struct Node::Parts {
   void OnSnapshot(const cluster::Snapshot& next);
   void CheckDisk();
   absl::Status CanAccept() const;
+  absl::Status IsReady() const {
+    return leaving ? absl::UnavailableError("this node is about to drain") : CanAccept();
+  }
   bool CoreReady() const { return core != nullptr; }
 
   const net::Executor executor;
@@ -157,6 +160,7 @@ absl::Status Node::Parts::Serve() {
   accept.log = log.ForComponent("accept");
   accept.cluster_uuid = [this] { return snapshot.cluster_uuid; };
   accept.can_accept = [this] { return CanAccept(); };
+  accept.is_ready = [this] { return IsReady(); };
   enqueue = std::make_unique<EnqueueService>(std::move(accept));
 
   operations_reader = std::make_unique<ContentReader>(*store, 1);
@@ -183,7 +187,7 @@ absl::Status Node::Parts::Serve() {
   };
   routes["/livez"] = [] { return net::HttpReply{200, "ok\n"}; };
   routes["/readyz"] = [this] {
-    const absl::Status can = leaving ? absl::UnavailableError("draining") : CanAccept();
+    const absl::Status can = IsReady();
     if (can.ok()) return net::HttpReply{200, "ok\n"};
     return net::HttpReply{503, fmt::format("{}\n", std::string(can.message()))};
   };
@@ -194,6 +198,7 @@ absl::Status Node::Parts::Serve() {
   rpc::ServerOptions server_options;
   server_options.listen = options.listen;
   server_options.insecure = options.insecure;
+  server_options.max_receive_bytes = kMeshReceiveBytes;
   server_options.services = {{EnqueueService::Name(), enqueue->service()},
                              {MeshService::Name(), mesh->service()},
                              {NodeOperationsService::Name(), operations->service()}};

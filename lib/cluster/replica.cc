@@ -28,7 +28,7 @@ Segment Restore(RecoveredSegment&& from) {
   segment.shapes = std::move(from.shapes);
   segment.heard = std::move(from.heard);
   for (spool::LegOutcome& outcome : from.outcomes) {
-    if (Contains(segment.held, outcome.seq)) {
+    if (!Contains(segment.finished, outcome.seq) && !Contains(segment.aborted, outcome.seq)) {
       segment.outcomes[outcome.seq][outcome.leg] = std::move(outcome);
     }
   }
@@ -98,6 +98,7 @@ void Replica::On(const PeerUp& event) {
     return;
   }
   for (auto& [id, segment] : segments_) {
+    if (segment.record.owner == event.peer) PassOnOutcomes(segment);
     if (!segment.owner) continue;
     HolderView* view = segment.owner->Find(event.peer);
     if (view != nullptr) StartSync(segment, *view);

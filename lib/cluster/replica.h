@@ -169,7 +169,7 @@ class Replica {
   void Receive(NodeId from, const Chunk& message);
   void Receive(NodeId from, const DropBody& message);
   void DropIncomingOf(NodeId from);
-  void DropIncoming(const SegmentId& id, uint32_t body, uint32_t chunks);
+  void DropIncoming(NodeId from, const SegmentId& id, uint32_t body, uint32_t chunks);
   void Receive(NodeId from, const Stored& message);
   void Receive(NodeId from, const Abort& message);
   void RecordAbort(Segment& segment, Seq seq, std::vector<spool::WriteOp>& ops);
@@ -228,6 +228,7 @@ class Replica {
   // --- replica_outcome.cc: outcomes and the end of messages
   bool Merge(Segment& segment, const spool::LegOutcome& outcome, std::vector<spool::WriteOp>& ops);
   void LearnOutcomes(Segment& segment, const std::vector<spool::LegOutcome>& outcomes, NodeId from);
+  void PassOnOutcomes(Segment& segment);
   void NoteDone(HolderView& view, const Segment& segment, Seq seq, uint32_t leg);
   void MaybeFinish(Segment& segment, const std::vector<Seq>& seqs);
   void FinishHere(Segment& segment, Seq seq, std::vector<spool::Outcome> outcomes,

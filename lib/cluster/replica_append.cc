@@ -13,13 +13,8 @@ namespace {
 constexpr uint32_t kLargeBody = 1u << 31;
 
 spool::PutAbort AbortOp(const Segment& segment, Seq seq) {
-  spool::PutAbort op{MessageId{segment.record.id, seq}, 0, 0};
-  if (Contains(segment.held, seq)) {
-    Shape shape = segment.ShapeOf(seq);
-    op.body = shape.body;
-    op.chunks = shape.chunks;
-  }
-  return op;
+  const Shape shape = segment.ShapeOf(seq);
+  return spool::PutAbort{MessageId{segment.record.id, seq}, shape.body, shape.chunks};
 }
 
 }  // namespace
@@ -159,6 +154,8 @@ void Replica::Acknowledge(Segment& segment, Seq seq, NodeId holder) {
   }
   pending.stored.push_back(holder);
   if (!DurableOn(segment.record, pending.stored)) return;
+  // Delivery reads it from our own disk.
+  if (!Contains(segment.held, seq)) return;
   out_.push_back(
       UploadSettled{pending.upload, MessageId{segment.record.id, seq}, absl::OkStatus()});
   segment.writer->pending.erase(it);
@@ -315,7 +312,14 @@ void Replica::Done(const AppendedFor& done) {
   if (segment->closed || Contains(segment->aborted, done.seq)) return;
   if (!Contains(segment->finished, done.seq)) segment->held.add(done.seq.value());
   Tell(done.peer, Stored{done.segment, SetOf(done.seq), false, segment->promised}, true);
-  if (segment->owner && !segment->writer) Offer(*segment, {done.seq});
+  if (!segment->owner) return;
+  if (segment->AllOutcomesKnown(done.seq)) {
+    // They came before the message.
+    segment->owner->done_here.add(done.seq.value());
+    MaybeFinish(*segment, {done.seq});
+  } else if (!segment->writer) {
+    Offer(*segment, {done.seq});
+  }
 }
 
 // Chunks may come before anything else of their segment; they are counted by
@@ -333,7 +337,7 @@ void Replica::Receive(NodeId from, const Chunk& message) {
 void Replica::Receive(NodeId from, const DropBody& message) {
   auto it = incoming_.find({from, message.segment, message.body});
   if (it == incoming_.end()) return;
-  DropIncoming(message.segment, message.body, it->second);
+  DropIncoming(from, message.segment, message.body, it->second);
   incoming_.erase(it);
 }
 
@@ -341,12 +345,16 @@ void Replica::Receive(NodeId from, const DropBody& message) {
 void Replica::DropIncomingOf(NodeId from) {
   auto it = incoming_.lower_bound({from, SegmentId{}, 0});
   while (it != incoming_.end() && std::get<0>(it->first) == from) {
-    DropIncoming(std::get<1>(it->first), std::get<2>(it->first), it->second);
+    DropIncoming(from, std::get<1>(it->first), std::get<2>(it->first), it->second);
     it = incoming_.erase(it);
   }
 }
 
-void Replica::DropIncoming(const SegmentId& id, uint32_t body, uint32_t chunks) {
+void Replica::DropIncoming(NodeId from, const SegmentId& id, uint32_t body, uint32_t chunks) {
+  for (const auto& [key, count] : incoming_) {
+    // Another peer is sending the same body.
+    if (std::get<0>(key) != from && std::get<1>(key) == id && std::get<2>(key) == body) return;
+  }
   if (const Segment* segment = FindSegment(id)) {
     // Another peer may have sent the same body whole, and it is in use.
     for (const auto& [seq, shape] : segment->shapes) {

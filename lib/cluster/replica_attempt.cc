@@ -18,9 +18,22 @@ void Replica::On(const BeginAttempt& event) {
     out_.push_back(AttemptStopped{event.message});
     return;
   }
+  auto known = segment->outcomes.find(seq);
+  if (known != segment->outcomes.end()) {
+    std::vector<uint32_t> settled;
+    for (uint32_t leg : event.legs) {
+      if (known->second.contains(leg)) settled.push_back(leg);
+    }
+    if (!settled.empty()) {  // delivery had not heard of it yet
+      out_.push_back(LegsSettled{event.message, std::move(settled)});
+      out_.push_back(AttemptStopped{event.message});
+      return;
+    }
+  }
   Attempt& attempt = segment->owner->attempts[seq];
   attempt = Attempt{event.legs, {options_.self}, now_, false};
   HeardAttempt own{options_.self, options_.boot, segment->record.epoch, now_ + options_.grace};
+  segment->heard[seq] = own;  // a promise of ours must name it
   Write({spool::PutMeta{AttemptKey(event.message), EncodeAttempt(own)}});
   for (const HolderView& view : segment->owner->holders) {
     if (!peers_[view.node].control) continue;
@@ -80,7 +93,7 @@ void Replica::On(const EndAttempt& event) {
   if (segment->owner) segment->owner->attempts.erase(seq);
   if (!outcomes.empty()) LearnOutcomes(*segment, outcomes, options_.self);
   if (segment->AllOutcomesKnown(seq)) return;  // the mark goes with the message
-  Write({spool::DeleteMeta{AttemptKey(event.message)}});
+  ForgetHeard(*segment, seq);
   for (NodeId holder : segment->record.holders) {
     if (holder == options_.self || !peers_[holder].control) continue;
     Tell(holder, Withdraw{event.message.segment, segment->record.epoch, seq});

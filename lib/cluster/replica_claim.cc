@@ -169,11 +169,14 @@ void Replica::TakeWaits(Segment& segment, const Promise& promise) {
     if (leg.wait <= Duration::zero() || boot > leg.owner_boot) return;
     if (ourselves && boot == leg.owner_boot) return;  // our own attempt of the lower epoch ended
     InFlight& known = segment.owner->waits[leg.seq];
-    if (known.wait < leg.wait) known = leg;
+    if (known.wait >= leg.wait) return;
+    known = leg;
+    // A promise of ours passes it on.
+    segment.heard[leg.seq] = {leg.owner, leg.owner_boot, segment.record.epoch, now_ + leg.wait};
   };
   for (const InFlight& leg : promise.in_flight) wait(leg);
-  if (promise.all_wait <= Duration::zero()) return;
-  for (uint32_t seq : segment.held) wait({Seq(seq), promise.all_wait, NodeId{}, ~0u});
+  Instant& all = segment.owner->all_wait_until;
+  all = std::max(all, now_ + promise.all_wait);
 }
 
 // --- The promiser

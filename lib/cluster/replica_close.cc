@@ -22,7 +22,8 @@ void Replica::TickClose(Segment& segment) {
     MaybeForget(segment);
     return;
   }
-  const bool idle = segment.held.isEmpty() && owner.attempts.empty() &&
+  owner.wanted -= segment.held | segment.finished | segment.aborted;
+  const bool idle = segment.held.isEmpty() && owner.wanted.isEmpty() && owner.attempts.empty() &&
                     (!segment.writer || segment.writer->pending.empty());
   const bool all_compared = std::all_of(owner.holders.begin(), owner.holders.end(),
                                         [](const HolderView& view) { return view.synced; });
@@ -58,6 +59,7 @@ void Replica::Receive(NodeId from, const CloseAnswer& message) {
     // It has mail that we never saw: that mail is live.
     owner.close_sent = false;
     SeqSet wanted = message.missing - segment->finished - segment->aborted;
+    owner.wanted |= wanted;
     if (!wanted.isEmpty()) Tell(from, Fetch{message.segment, wanted});
     AddNote("close_refused", *segment, from, message.missing.cardinality());
     return;

@@ -74,6 +74,7 @@ bool Replica::AcceptOwner(Segment& segment, const SegmentRecord& record) {
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   Write(std::move(ops));
+  if (moved) PassOnOutcomes(segment);
   return true;
 }
 
@@ -139,9 +140,16 @@ bool Replica::MayStart(const SegmentId& id, Instant now) const {
 
 bool Replica::MayFinish(const MessageId& message, Instant now) const {
   if (!MayStart(message.segment, now)) return false;
-  const OwnerState& owner = *Find(message.segment)->owner;
-  auto attempt = owner.attempts.find(message.seq);
-  return attempt != owner.attempts.end() && attempt->second.cleared;
+  const Segment& segment = *Find(message.segment);
+  auto attempt = segment.owner->attempts.find(message.seq);
+  if (attempt == segment.owner->attempts.end() || !attempt->second.cleared) return false;
+  if (!Contains(segment.held, message.seq)) return false;  // aborted or finished meanwhile
+  // An outcome that was learned after the announcement was cleared stops it too.
+  auto known = segment.outcomes.find(message.seq);
+  if (known == segment.outcomes.end()) return true;
+  const auto& legs = attempt->second.legs;
+  return std::none_of(legs.begin(), legs.end(),
+                      [&known](uint32_t leg) { return known->second.contains(leg); });
 }
 
 }  // namespace fermo::cluster

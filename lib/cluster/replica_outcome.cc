@@ -51,10 +51,24 @@ void Replica::LearnOutcomes(Segment& segment, const std::vector<spool::LegOutcom
   }
 }
 
+// Outcomes that we learned and the owner may not have: sent again whenever the
+// owner, or the way to it, is new.
+void Replica::PassOnOutcomes(Segment& segment) {
+  const NodeId owner = segment.record.owner;
+  if (segment.owner || segment.closed || owner == options_.self || !peers_[owner].data) return;
+  Outcomes known{segment.record.id, {}};
+  for (const auto& [seq, legs] : segment.outcomes) {
+    for (const auto& [leg, outcome] : legs) known.outcomes.push_back(outcome);
+  }
+  if (!known.outcomes.empty()) Tell(owner, std::move(known));
+}
+
 void Replica::Done(const OutcomesHere& done) {
   Segment* segment = FindSegment(done.segment);
   if (segment == nullptr || !segment->owner) return;
   for (Seq seq : done.seqs) {
+    // Before the message itself is here, nobody knows how many legs it has.
+    if (!Contains(segment->held, seq)) continue;
     if (segment->AllOutcomesKnown(seq)) segment->owner->done_here.add(seq.value());
   }
   MaybeFinish(*segment, done.seqs);
@@ -79,6 +93,10 @@ void Replica::Done(const OutcomesFor& done) {
 
 void Replica::NoteDone(HolderView& view, const Segment& segment, Seq seq, uint32_t leg) {
   const uint32_t legs = segment.ShapeOf(seq).legs;
+  if (!Contains(segment.held, seq)) {
+    view.legs_done[seq].insert(leg);  // counted once the message is here
+    return;
+  }
   if (legs == 1) {
     view.done.add(seq.value());
     return;
@@ -110,8 +128,14 @@ void Replica::MaybeFinish(Segment& segment, const std::vector<Seq>& seqs) {
   std::vector<spool::WriteOp> ops;
   for (Seq seq : seqs) {
     if (!Contains(segment.held, seq) || !Contains(owner.done_here, seq)) continue;
+    if (!segment.AllOutcomesKnown(seq)) continue;
+    const uint32_t legs = segment.ShapeOf(seq).legs;
     uint32_t copies = 1;
-    for (const HolderView& view : owner.holders) copies += Contains(view.done, seq) ? 1 : 0;
+    for (const HolderView& view : owner.holders) {
+      auto known = view.legs_done.find(seq);
+      const bool all = known != view.legs_done.end() && known->second.size() >= legs;
+      copies += all || Contains(view.done, seq) ? 1 : 0;
+    }
     if (copies < WriteQuorum(segment.record)) continue;
     std::vector<spool::Outcome> outcomes;
     for (const auto& [leg, outcome] : segment.outcomes[seq]) outcomes.push_back(outcome.outcome);
@@ -132,11 +156,10 @@ void Replica::FinishHere(Segment& segment, Seq seq, std::vector<spool::Outcome> 
   if (Contains(segment.finished, seq) || Contains(segment.aborted, seq)) return;
   spool::PutFinished op{{segment.record.id, seq}, 0, 0, outcomes};
   if (op.outcomes.empty()) op.outcomes = {spool::Outcome::kDelivered};
-  if (Contains(segment.held, seq)) {
-    const Shape shape = segment.ShapeOf(seq);
-    op.body = shape.body;
-    op.chunks = shape.chunks;
-  }
+  // Also when our own write of it is still under way; absent chunks do no harm.
+  const Shape shape = segment.ShapeOf(seq);
+  op.body = shape.body;
+  op.chunks = shape.chunks;
   ops.push_back(std::move(op));
   if (segment.owner || segment.heard.contains(seq)) {
     ops.push_back(spool::DeleteMeta{AttemptKey({segment.record.id, seq})});

@@ -5,6 +5,11 @@
 #include "lib/cluster/replica.h"
 
 namespace fermo::cluster {
+namespace {
+
+constexpr size_t kPerMessage = 1024;  // entries: larger lists go in several messages
+
+}  // namespace
 
 void Replica::StartSync(Segment& segment, HolderView& view) {
   view.synced = false;
@@ -75,6 +80,7 @@ void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory
   }
   // Presumed commit: what any holder has and nobody aborted is mail.
   SeqSet missing = inventory.held - segment.held - segment.finished - segment.aborted;
+  segment.owner->wanted |= missing;
   if (!missing.isEmpty()) Tell(view.node, Fetch{segment.record.id, missing});
   if (segment.writer) {
     for (uint32_t seq : inventory.held) Acknowledge(segment, Seq(seq), view.node);
@@ -92,6 +98,9 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
   Outcomes outcomes{id, {}};
   for (const auto& [seq, legs] : segment.outcomes) {
     for (const auto& [leg, outcome] : legs) outcomes.outcomes.push_back(outcome);
+    if (outcomes.outcomes.size() >= kPerMessage) {
+      Tell(view.node, std::exchange(outcomes, Outcomes{id, {}}));
+    }
   }
   if (!outcomes.outcomes.empty()) Tell(view.node, std::move(outcomes));
   Finish finish{id, {}};
@@ -99,6 +108,9 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
     auto odd = segment.odd.find(Seq(seq));
     finish.messages.push_back(
         {Seq(seq), odd == segment.odd.end() ? std::vector<spool::Outcome>{} : odd->second});
+    if (finish.messages.size() >= kPerMessage) {
+      Tell(view.node, std::exchange(finish, Finish{id, {}}));
+    }
   }
   if (!finish.messages.empty()) Tell(view.node, std::move(finish));
 }
@@ -122,9 +134,11 @@ void Replica::Offer(Segment& segment, const std::vector<Seq>& seqs) {
   TakeOver offer{segment.record.id, {}};
   for (Seq seq : seqs) {
     if (!Contains(segment.held, seq) || segment.AllOutcomesKnown(seq)) continue;
-    OwnedMessage message{seq, {}, {}};
+    OwnedMessage message{seq, segment.owner->all_wait_until, {}};
     auto wait = segment.owner->waits.find(seq);
-    if (wait != segment.owner->waits.end()) message.not_before = now_ + wait->second.wait;
+    if (wait != segment.owner->waits.end()) {
+      message.not_before = std::max(message.not_before, now_ + wait->second.wait);
+    }
     auto known = segment.outcomes.find(seq);
     if (known != segment.outcomes.end()) {
       for (const auto& [leg, outcome] : known->second) message.done_legs.push_back(leg);

@@ -64,7 +64,9 @@ struct OwnerState {
   std::vector<HolderView> holders;  // without ourselves
   std::map<Seq, Attempt> attempts;
   std::map<Seq, InFlight> waits;  // announced by an earlier owner; `wait` unused
+  Instant all_wait_until{};       // no leg starts before: a promiser's machine restarted
   SeqSet done_here;               // every outcome durable here
+  SeqSet wanted;                  // mail that others have and we asked for
   bool close_sent = false;
   Instant close_sent_at{};
   bool closed_here = false;

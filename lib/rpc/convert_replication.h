@@ -25,5 +25,6 @@ absl::StatusOr<cluster::DataMessage> FromProto(fermoposta::v1::DataMessage&& in)
 
 // About how many octets the message takes in a frame.
 size_t WireSize(const cluster::DataMessage& message);
+size_t WireSize(const cluster::ControlMessage& message);
 
 }  // namespace fermo::rpc

@@ -186,7 +186,7 @@ class EnqueueService::Service final : public v1::Spool::CallbackService {
                                  const v1::PingRequest* request,
                                  v1::PingResponse* response) override {
     return rpc::Serve(context, deps_.executor, [this, request, response] {
-      absl::Status can = deps_.can_accept();
+      absl::Status can = deps_.is_ready();
       if (request->cluster_uuid() != deps_.cluster_uuid()) {
         can = absl::FailedPreconditionError("another cluster's node");
       }

@@ -31,6 +31,8 @@ class EnqueueService {
     // OK, or why no new mail is taken: ResourceExhausted for want of room,
     // Unavailable otherwise.
     std::function<absl::Status()> can_accept;
+    // The same, and not about to drain: what Ping says.
+    std::function<absl::Status()> is_ready;
   };
 
   explicit EnqueueService(Dependencies dependencies);

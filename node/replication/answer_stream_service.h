@@ -41,6 +41,8 @@ class AnswerStream {
   void Send(Message message) {
     if (!greeted_) return;
     if (!queue_.Push(std::move(message))) {
+      queue_.Clear();
+      greeted_ = false;  // nothing more is sent
       stream_->Close(absl::ResourceExhaustedError("answers are not taken"));
       return;
     }

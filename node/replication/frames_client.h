@@ -24,7 +24,7 @@ struct ControlTraits {
   using Message = cluster::ControlMessage;
   static constexpr cluster::Channel kChannel = cluster::Channel::kControl;
   static constexpr size_t kMaxQueuedBytes = 8 << 20;
-  static size_t Size(const Message&) { return 256; }
+  static size_t Size(const Message& message) { return rpc::WireSize(message); }
   static typename rpc::ClientStream<Frame, Frame>::Opener Opener(
       std::shared_ptr<grpc::Channel> channel) {
     std::shared_ptr stub = fermoposta::v1::Replication::NewStub(channel);

@@ -114,6 +114,7 @@ class MeshService::Impl {
     rpc::ChannelOptions channel_options;
     channel_options.insecure = options_.insecure;
     channel_options.own_connection = true;
+    channel_options.max_receive_bytes = kMeshReceiveBytes;
     auto control = rpc::Dial(member.address, channel_options);
     auto data = rpc::Dial(member.address, channel_options);
     Peer& peer = peers_[member.node];

@@ -23,6 +23,9 @@ class Service;
 
 namespace fermo::node {
 
+// What one frame may hold: an inventory is one message, however large.
+inline constexpr int kMeshReceiveBytes = 16 << 20;
+
 struct MeshOptions {
   NodeId self;
   uint32_t boot = 0;

@@ -57,7 +57,7 @@ class PeerStream {
   void Send(Message message) {
     if (!up_) return;
     if (!queue_.Push(std::move(message))) {
-      stream_->Cancel();
+      CutOff(absl::ResourceExhaustedError("the peer is too far behind"));
       return;
     }
     stream_->Notify();
@@ -108,10 +108,17 @@ class PeerStream {
         return;
       }
       callbacks_.on_message(boot_, *std::move(converted));
+      if (!up_) return;  // cut off by what the message led to
     }
   }
 
-  void Stalled() { stream_->Cancel(); }
+  void Stalled() { CutOff(absl::DeadlineExceededError("the peer takes nothing")); }
+
+  // Cancelling would wait for a frozen peer; who cannot wait destroys the stream.
+  void CutOff(absl::Status status) {
+    stream_.reset();
+    Closed(std::move(status));
+  }
 
   void Closed(absl::Status status) {
     stall_.Disarm();

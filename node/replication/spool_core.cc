@@ -278,7 +278,13 @@ net::Awaitable<void> SpoolCore::LoadTakenOver(std::shared_ptr<bool> alive, Spool
       }
       continue;
     }
-    core->delivery_->Add(id, opened->envelope.forward_paths, message.done_legs, opened->size,
+    if (!cluster::Contains(segment->held, id.seq)) continue;  // ended while we read
+    std::vector<uint32_t> done_legs;
+    auto known = segment->outcomes.find(id.seq);
+    if (known != segment->outcomes.end()) {
+      for (const auto& [leg, outcome] : known->second) done_legs.push_back(leg);
+    }
+    core->delivery_->Add(id, opened->envelope.forward_paths, done_legs, opened->size,
                          opened->received_at, message.not_before);
   }
 }

@@ -180,7 +180,8 @@ void ReplicaCluster::Perform(int index, cluster::Actions actions) {
             [&](cluster::UploadSettled& a) {
               EXPECT_FALSE(settled_.contains(a.upload)) << "two verdicts for one upload";
               settled_[a.upload] = {a.message, a.status};
-              if (a.status.ok()) node.queue[a.message] = {now_, upload_legs_[a.upload], false};
+              if (!a.status.ok()) return;
+              node.queue[a.message] = {now_, AllLegs(upload_legs_[a.upload]), false};
             },
             [&](cluster::TakeOver& a) {
               for (const cluster::OwnedMessage& message : a.messages) {
@@ -188,12 +189,16 @@ void ReplicaCluster::Perform(int index, cluster::Actions actions) {
                 const Bytes* record = node.disk.Record(id);
                 if (record == nullptr) continue;
                 auto decoded = spool::DecodeMessageRecord(**record);
-                auto legs = static_cast<uint32_t>(decoded->envelope.forward_paths.size());
-                node.queue[id] = {message.not_before, legs, false};
+                auto legs = AllLegs(decoded->envelope.forward_paths.size());
+                for (uint32_t done : message.done_legs) legs.erase(done);
+                node.queue[id] = {message.not_before, std::move(legs), false};
               }
             },
             [&](cluster::LegsSettled& a) {
-              if (a.legs.empty() || node.queue[a.message].legs == 1) node.queue.erase(a.message);
+              auto it = node.queue.find(a.message);
+              if (it == node.queue.end()) return;
+              for (uint32_t leg : a.legs) it->second.legs.erase(leg);
+              if (a.legs.empty() || it->second.legs.empty()) node.queue.erase(it);
             },
             [&](cluster::SegmentLost& a) {
               std::erase_if(node.queue,
@@ -221,36 +226,35 @@ void ReplicaCluster::Perform(int index, cluster::Actions actions) {
 void ReplicaCluster::Complete(int index, const MessageId& id) {
   auto it = nodes_[index].queue.find(id);
   if (it == nodes_[index].queue.end() || !it->second.running) return;
-  const uint32_t legs = it->second.legs;
+  std::set<uint32_t> legs = it->second.legs;
+  if (one_leg_at_a_time) legs = {*legs.begin()};
   it->second.running = false;
   if (!replica(index).MayFinish(id, now_)) {
     Feed(index, cluster::EndAttempt{id, {}});
     return;
   }
-  ++delivered_[id];
+  for (uint32_t leg : legs) ++delivered_[{id, leg}];
   if (on_dot && !on_dot(index, id)) return;
   if (!IsUp(index)) return;
   cluster::EndAttempt end{id, {}};
-  for (uint32_t leg = 0; leg < legs; ++leg) {
+  for (uint32_t leg : legs) {
     spool::LegOutcome outcome;
     outcome.leg = leg;
     outcome.outcome = spool::Outcome::kDelivered;
     end.outcomes.push_back(outcome);
   }
-  nodes_[index].queue.erase(id);
   Feed(index, end);
 }
 
 void ReplicaCluster::TryDeliveries(int index) {
-  std::vector<std::pair<MessageId, uint32_t>> ready;
+  std::vector<std::pair<MessageId, std::set<uint32_t>>> ready;
   for (const auto& [id, attempt] : nodes_[index].queue) {
     if (attempt.running || attempt.not_before > now_) continue;
     if (replica(index).MayStart(id.segment, now_)) ready.emplace_back(id, attempt.legs);
   }
-  for (const auto& [id, count] : ready) {
+  for (const auto& [id, waiting] : ready) {
     nodes_[index].queue[id].running = true;
-    std::vector<uint32_t> legs;
-    for (uint32_t leg = 0; leg < count; ++leg) legs.push_back(leg);
+    std::vector<uint32_t> legs(waiting.begin(), waiting.end());
     Feed(index, cluster::BeginAttempt{id, legs});
     if (!IsUp(index)) return;
   }
@@ -296,9 +300,32 @@ bool ReplicaCluster::RunUntil(const std::function<bool()>& done, Duration limit)
   return true;
 }
 
-int ReplicaCluster::Deliveries(const MessageId& id) const {
-  auto it = delivered_.find(id);
+std::set<uint32_t> ReplicaCluster::AllLegs(uint32_t count) {
+  std::set<uint32_t> legs;
+  for (uint32_t leg = 0; leg < count; ++leg) legs.insert(leg);
+  return legs;
+}
+
+int ReplicaCluster::LegDeliveries(const MessageId& id, uint32_t leg) const {
+  auto it = delivered_.find({id, leg});
   return it == delivered_.end() ? 0 : it->second;
+}
+
+int ReplicaCluster::Lost() const {
+  int lost = 0;
+  for (const auto& [upload, settled] : settled_) {
+    if (!settled.status.ok()) continue;
+    for (uint32_t leg = 0; leg < upload_legs_.at(upload); ++leg) {
+      lost += LegDeliveries(settled.message, leg) == 0;
+    }
+  }
+  return lost;
+}
+
+int ReplicaCluster::Extra() const {
+  int extra = 0;
+  for (const auto& [leg, count] : delivered_) extra += count - 1;
+  return extra;
 }
 
 std::vector<MessageId> ReplicaCluster::Accepted() const {

@@ -66,6 +66,8 @@ class ReplicaCluster {
   const absl::Status* Verdict(cluster::UploadId upload) const;
   MessageId IdOf(cluster::UploadId upload) const { return settled_.at(upload).message; }
   bool primary_up = false;
+  // An attempt settles one leg only; the others are refused for now.
+  bool one_leg_at_a_time = false;
   // Called when a final dot has gone out; false: the node hears no reply.
   std::function<bool(int node, const MessageId& id)> on_dot;
 
@@ -76,8 +78,13 @@ class ReplicaCluster {
   void Feed(int node, cluster::Event event);  // an event out of turn
 
   // --- What was seen
-  int Deliveries(const MessageId& id) const;
-  const std::map<MessageId, int>& deliveries() const { return delivered_; }
+  // Of its first leg.
+  int Deliveries(const MessageId& id) const { return LegDeliveries(id, 0); }
+  int LegDeliveries(const MessageId& id, uint32_t leg) const;
+  // Over all legs of accepted messages: never delivered, and more than once.
+  int Lost() const;
+  int Extra() const;
+  const std::map<std::pair<MessageId, uint32_t>, int>& deliveries() const { return delivered_; }
   std::vector<MessageId> Accepted() const;  // uploads answered 250
   int OwnersOf(const SegmentId& id) const;  // nodes that act as owner now
   bool Drained() const;  // every live node has forgotten every segment that ended
@@ -88,9 +95,10 @@ class ReplicaCluster {
  private:
   struct Attempting {
     Instant not_before{};
-    uint32_t legs = 1;
+    std::set<uint32_t> legs;  // without an outcome
     bool running = false;
   };
+  static std::set<uint32_t> AllLegs(uint32_t count);
   struct QueuedWrite {
     Instant done_at;
     cluster::Persist persist;
@@ -138,7 +146,7 @@ class ReplicaCluster {
   cluster::UploadId next_upload_ = 1;
   std::map<cluster::UploadId, Settled> settled_;
   std::map<cluster::UploadId, uint32_t> upload_legs_;
-  std::map<MessageId, int> delivered_;
+  std::map<std::pair<MessageId, uint32_t>, int> delivered_;
   std::map<std::string, int> notes_;
   std::map<std::pair<SegmentId, Epoch>, std::set<int>> owners_;
   Instant next_tick_{};

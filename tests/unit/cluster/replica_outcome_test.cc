@@ -118,21 +118,33 @@ TEST_P(ReplicaChaos, NothingAcceptedIsLostAndEverythingConverges) {
   options.grace = 30s;  // the dots of this test get their answer at once
   options.segment_messages = 8;
   ReplicaCluster c({"firenze", "roma", "catania"}, options, seed);
+  c.one_leg_at_a_time = rng.OneIn(0.5);
   c.Run(1s);
-  int kills = 0;
+  // A dot whose outcome was not yet on W disks when its node died or was cut
+  // off may be repeated (D3): an outcome takes a write and two hops.
+  std::vector<Instant> dots;
+  int explained = 0;
+  c.on_dot = [&](int, const MessageId&) {
+    dots.push_back(c.now());
+    return true;
+  };
+  auto fault = [&] {
+    for (Instant dot : dots) explained += c.now() - dot <= 10ms ? 3 : 0;
+  };
   for (int round = 0; round < 60; ++round) {
     const int node = static_cast<int>(rng.Uniform(3));
     switch (rng.Uniform(8)) {
       case 0:
         if (c.IsUp(node)) {
+          fault();
           c.Kill(node);
-          ++kills;
         }
         break;
       case 1:
         if (!c.IsUp(node)) c.Restart(node);
         break;
       case 2:
+        fault();
         c.SetLink(node, (node + 1) % 3, rng.OneIn(0.5));
         break;
       case 3:
@@ -149,11 +161,8 @@ TEST_P(ReplicaChaos, NothingAcceptedIsLostAndEverythingConverges) {
   }
   c.primary_up = true;
   EXPECT_TRUE(c.RunUntil([&] { return c.Drained(); }, 3min)) << "mail is left";
-  for (const MessageId& id : c.Accepted())
-    EXPECT_GE(c.Deliveries(id), 1) << "lost " << ToString(id);
-  int extra = 0;
-  for (const auto& [id, count] : c.deliveries()) extra += count - 1;
-  EXPECT_LE(extra, kills * 8) << "more duplicates than deaths explain";
+  EXPECT_EQ(c.Lost(), 0);
+  EXPECT_LE(c.Extra(), explained) << "duplicates that no fault explains";
   for (const auto& [key, nodes] : c.owners()) EXPECT_EQ(nodes.size(), 1u) << "two owners";
 }
 

@@ -54,10 +54,10 @@ TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
 
 TEST_F(ReplicaTakeover, AClaimantFetchesWhatItLacks) {
   c.Run(1s);
-  c.BlockWrites(1, true);  // roma, the first to claim, has no copy
+  c.SetLink(0, 1, false);  // roma gets no copy, whichever rank it has
   const MessageId id = AcceptOne(0);
+  ASSERT_FALSE(c.disk(1).Holds(id));
   c.Kill(0);
-  c.BlockWrites(1, false);
   c.primary_up = true;
   ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
   c.Run(5s);
@@ -91,11 +91,36 @@ TEST_F(ReplicaTakeover, AnIsolatedOwnerStopsBeforeTheOthersTakeOver) {
 TEST_F(ReplicaTakeover, AnIsolatedOwnerSendsNoFinalDotOnceItsLeasesHaveEnded) {
   c.Run(1s);
   const MessageId id = AcceptOne(0);
+  c.Run(2s);
+  c.Feed(0, cluster::BeginAttempt{id, {0}});
+  c.Run(100ms);
+  ASSERT_TRUE(c.replica(0).MayFinish(id, c.now())) << "announced and leased";
   c.Isolate(0, true);
   c.Run(10s);
-  c.primary_up = true;
   EXPECT_FALSE(c.replica(0).MayStart(id.segment, c.now()));
   EXPECT_FALSE(c.replica(0).MayFinish(id, c.now()));
+}
+
+TEST_F(ReplicaTakeover, LegsThatAreLeftAreDeliveredByAClaimantThatLackedTheMessage) {
+  c.Run(1s);
+  c.SetLink(0, 1, false);
+  auto upload = c.Accept(0, 3);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Verdict(upload) != nullptr; }, 1s));
+  const MessageId id = c.IdOf(upload);
+  c.one_leg_at_a_time = true;
+  c.on_dot = [&](int, const MessageId&) {
+    c.primary_up = false;
+    return true;
+  };
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.LegDeliveries(id, 0) == 1; }, 3s));
+  c.Run(50ms);
+  c.Kill(0);
+  c.on_dot = nullptr;
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Lost() == 0; }, 60s));
+  EXPECT_TRUE(c.RunUntil([&] { return c.Drained(); }, 60s));
+  EXPECT_EQ(c.Extra(), 0);
 }
 
 TEST_F(ReplicaTakeover, WithoutWAcknowledgementsNoDotGoes) {
@@ -190,10 +215,10 @@ TEST_F(ReplicaTakeover, APromiseFencesLaterAppendsOfTheOldEpoch) {
 
 TEST_F(ReplicaTakeover, AMessageThatOnlyTheDeadWriterAndOneHolderHaveIsMail) {
   c.Run(1s);
-  c.BlockWrites(2, true);
+  c.SetLink(0, 2, false);
   const MessageId id = AcceptOne(0);
+  ASSERT_FALSE(c.disk(2).Holds(id));
   c.Kill(0);
-  c.BlockWrites(2, false);
   c.primary_up = true;
   EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
 }
