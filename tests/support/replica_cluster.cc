@@ -147,6 +147,23 @@ void ReplicaCluster::SendFrame(int from, NodeId to, cluster::Event event) {
                      [this, event = std::move(event)](int node) { Feed(node, event); }});
 }
 
+void ReplicaCluster::SendCopies(int index, const cluster::SendCopies& a) {
+  const Node& node = nodes_[index];
+  for (uint32_t seq : a.seqs) {
+    const MessageId id{a.segment.id, Seq(seq)};
+    const Bytes* record = node.disk.Record(id);
+    if (record == nullptr) continue;
+    auto decoded = spool::DecodeMessageRecord(**record);
+    cluster::Append append{a.segment, Seq(seq), *record, nullptr, true};
+    if (decoded->chunks == 1) append.chunk = MakeBytes("content");
+    for (uint32_t i = 0; decoded->chunks > 1 && i < decoded->chunks; ++i) {
+      cluster::Chunk chunk{id.segment, decoded->body, i, MakeBytes("chunk")};
+      SendFrame(index, a.to, cluster::DataReceived{node.id, chunk});
+    }
+    SendFrame(index, a.to, cluster::DataReceived{node.id, append});
+  }
+}
+
 void ReplicaCluster::Perform(int index, cluster::Actions actions) {
   Node& node = nodes_[index];
   for (cluster::Action& action : actions) {
@@ -159,21 +176,7 @@ void ReplicaCluster::Perform(int index, cluster::Actions actions) {
             [&](cluster::SendData& a) {
               SendFrame(index, a.to, cluster::DataReceived{node.id, a.message});
             },
-            [&](cluster::SendCopies& a) {
-              for (uint32_t seq : a.seqs) {
-                const MessageId id{a.segment.id, Seq(seq)};
-                const Bytes* record = node.disk.Record(id);
-                if (record == nullptr) continue;
-                auto decoded = spool::DecodeMessageRecord(**record);
-                cluster::Append append{a.segment, Seq(seq), *record, nullptr, true};
-                if (decoded->chunks == 1) append.chunk = MakeBytes("content");
-                for (uint32_t i = 0; decoded->chunks > 1 && i < decoded->chunks; ++i) {
-                  cluster::Chunk chunk{id.segment, decoded->body, i, MakeBytes("chunk")};
-                  SendFrame(index, a.to, cluster::DataReceived{node.id, chunk});
-                }
-                SendFrame(index, a.to, cluster::DataReceived{node.id, append});
-              }
-            },
+            [&](cluster::SendCopies& a) { SendCopies(index, a); },
             [&](cluster::Persist& a) {
               node.writes.push_back({now_ + kSync, std::move(a)});
             },

@@ -130,6 +130,7 @@ class ReplicaCluster {
   void StepTime();
   void Perform(int node, cluster::Actions actions);
   void SendFrame(int from, NodeId to, cluster::Event event);
+  void SendCopies(int index, const cluster::SendCopies& copies);
   void TryDeliveries(int node);
   void Complete(int node, const MessageId& id);
   bool LinkUp(int a, int b) const { return links_.contains({a, b}); }
