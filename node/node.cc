@@ -343,6 +343,9 @@ net::Awaitable<void> Node::Drain() {
   co_await p.server->AsyncShutdown(kServerGrace);
   p.http->Close();
   p.resolver->Close();
+  // Its timers would keep the executor busy until they expire.
+  p.operations.reset();
+  p.delivery.reset();
   if (p.core->Idle()) {
     absl::Status marked = MarkCleanStop(*p.store);
     if (!marked.ok()) p.log.Error("clean_stop_not_marked", {{log::kError, marked}});

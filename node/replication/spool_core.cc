@@ -47,6 +47,7 @@ void SpoolCore::Start() { OnTick(); }
 
 void SpoolCore::Stop() {
   stopped_ = true;
+  events_.clear();
   tick_.Disarm();
 }
 
@@ -61,6 +62,7 @@ void SpoolCore::OnTick() {
 // Actions may call back into here; their events wait until the actions of the
 // event under way are done, so that the machine's order is kept.
 void SpoolCore::Apply(cluster::Event event) {
+  if (stopped_) return;
   if (refusing_copies_ && IsCopy(event)) return;
   events_.push_back(std::move(event));
   if (!draining_) Drain();
@@ -266,9 +268,9 @@ net::Awaitable<void> SpoolCore::LoadTakenOver(std::shared_ptr<bool> alive, Spool
     MessageId id;
     id.segment = taken.segment;
     id.seq = message.seq;
-    if (!*alive) co_return;
+    if (!*alive || core->stopped_) co_return;
     auto opened = co_await core->reader_.OpenRecord(id);
-    if (!*alive) co_return;
+    if (!*alive || core->stopped_) co_return;
     const cluster::Segment* segment = core->replica_.Find(taken.segment);
     if (segment == nullptr || !segment->owner || segment->record.epoch != epoch) co_return;
     if (!opened.ok()) {

@@ -16,7 +16,7 @@ def start_detached(argv, log_path, env=None):
     """
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
     log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawn(
+    pid = os.posix_spawn(
         argv[0], argv, env if env is not None else dict(os.environ),
         setsid=True, setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGPIPE],
         file_actions=[
@@ -24,6 +24,14 @@ def start_detached(argv, log_path, env=None):
             (os.POSIX_SPAWN_OPEN, 1, log_path, log_flags, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ])
+    # For a moment after exec a process has no command line, and runs() would
+    # take it for dead.
+    deadline = time.monotonic() + 5
+    while not command_line(pid) and time.monotonic() < deadline:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            break  # it died at once; the log says why
+        time.sleep(0.001)
+    return pid
 
 
 def command_line(pid):
