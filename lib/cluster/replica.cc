@@ -11,8 +11,6 @@ namespace {
 
 // A peer is alive while its last control message is not older than this many heartbeats.
 constexpr int kMissedHeartbeats = 3;
-// Late heartbeats of a forgotten segment are ignored for so long.
-constexpr auto kRememberForgotten = std::chrono::minutes(1);
 
 Segment Restore(RecoveredSegment&& from) {
   Segment segment;

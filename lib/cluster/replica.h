@@ -43,7 +43,7 @@ class Replica {
   // with a reason for people.
   absl::Status CanAccept(Instant now) const;
   // An attempt may start: leases from W holders run.
-  bool MayStart(const SegmentId& segment, Instant now) const;
+  bool MayStart(const SegmentId& id, Instant now) const;
   // The final dot may go: leases run and W holders know the announcement.
   bool MayFinish(const MessageId& message, Instant now) const;
 

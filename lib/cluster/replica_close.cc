@@ -9,6 +9,7 @@ namespace fermo::cluster {
 namespace {
 
 constexpr auto kCloseTimeout = std::chrono::seconds(5);
+// Late heartbeats of a forgotten segment are ignored for so long.
 constexpr auto kRememberForgotten = std::chrono::minutes(1);
 
 }  // namespace

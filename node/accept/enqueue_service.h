@@ -35,7 +35,7 @@ class EnqueueService {
     std::function<absl::Status()> is_ready;
   };
 
-  explicit EnqueueService(Dependencies dependencies);
+  explicit EnqueueService(Dependencies deps);
   ~EnqueueService();
   grpc::Service* service();
   static std::string Name();

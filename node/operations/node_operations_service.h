@@ -41,7 +41,7 @@ class NodeOperationsService {
     uint32_t min_regions = 0;
   };
 
-  explicit NodeOperationsService(Dependencies dependencies);
+  explicit NodeOperationsService(Dependencies deps);
   ~NodeOperationsService();
   grpc::Service* service();
   static std::string Name();

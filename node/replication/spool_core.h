@@ -58,8 +58,8 @@ class SpoolCore : public Ownership {
   void AddChunk(cluster::UploadId upload, Bytes octets);
   // `record` lacks only its body number. `only_chunk` is null for bodies that
   // came by AddChunk.
-  void Commit(cluster::UploadId upload, spool::MessageRecord record, Bytes only_chunk);
-  void Abandon(cluster::UploadId upload);
+  void Commit(cluster::UploadId id, spool::MessageRecord record, Bytes only_chunk);
+  void Abandon(cluster::UploadId id);
   // Calls `go` as soon as new octets may be taken; at once if they may now.
   void WhenRoom(std::function<void()> go);
 
@@ -102,7 +102,7 @@ class SpoolCore : public Ownership {
   void Do(cluster::SegmentLost& action);
   void Do(cluster::AttemptCleared& action);
   void Do(cluster::AttemptStopped& action);
-  void Do(cluster::Note& action);
+  void Do(cluster::Note& note);
   void EndAnnouncement(const MessageId& message, AnnounceVerdict verdict);
   void TakeFinishedWrites();
   void OnTick();
