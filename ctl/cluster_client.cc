@@ -102,7 +102,8 @@ absl::Status ClusterStatus(Session& session) {
   }
   out << "Cluster:  " << response.cluster_uuid() << ", generation " << response.generation() << ", "
       << Count(response.domains(), "domain") << "\n"
-      << "Waiting:  " << CountsLine(response.queue(), session.now()) << "\n";
+      << "Waiting:  " << CountsLine(response.queue(), response.ownerless_messages(), session.now())
+      << "\n";
   if (response.nodes_size() > 0) out << "\n" << RenderNodes(response.nodes(), session.width());
   if (response.processes_size() > 0) out << "\n" << RenderProcesses(response, session.width());
   out << "\n";

@@ -130,7 +130,9 @@ absl::Status QueueSummary(Session& session) {
     }
     session.out() << table.Render(session.width());
   }
-  session.out() << "Waiting: " << CountsLine(response.total(), session.now()) << "\n";
+  session.out() << "Waiting: "
+                << CountsLine(response.total(), response.ownerless_messages(), session.now())
+                << "\n";
   return absl::OkStatus();
 }
 

@@ -27,6 +27,14 @@ std::string CountsLine(const v1::QueueCounts& counts, WallTime now) {
                      AgeOrDash(counts.oldest_millis(), now));
 }
 
+std::string CountsLine(const v1::QueueCounts& counts, uint64_t ownerless, WallTime now) {
+  if (ownerless == 0) return CountsLine(counts, now);
+  const std::string waiting = fmt::format(
+      "{} without an owner: another holder takes over in seconds", Count(ownerless, "message"));
+  if (counts.messages() == 0) return waiting;
+  return fmt::format("{}; and {}", CountsLine(counts, now), waiting);
+}
+
 std::string PathOf(absl::string_view path) {
   return path.empty() ? "-" : Printable(std::string_view(path.data(), path.size()));
 }

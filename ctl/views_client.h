@@ -17,6 +17,8 @@ std::string PrimaryOf(const fermoposta::v1::Domain& domain);
 std::string AgeOrDash(int64_t millis, WallTime now);
 // "12 messages for 14 recipients, 1.5 MiB, the oldest for 3m", or "nothing".
 std::string CountsLine(const fermoposta::v1::QueueCounts& counts, WallTime now);
+// The same, with those that no node owns at the moment.
+std::string CountsLine(const fermoposta::v1::QueueCounts& counts, uint64_t ownerless, WallTime now);
 // "-" for the null reverse-path.
 std::string PathOf(absl::string_view path);
 // 16 hex digits.

@@ -330,7 +330,7 @@ net::Awaitable<void> Node::Drain() {
   p.server->SetServing(false);
   co_await net::SleepFor(kNoticeTime);
   p.draining = true;
-  p.disk_timer.Disarm();
+  p.disk_timer.Cancel();
   p.core->Apply(cluster::StopAccepting{});
   co_await p.delivery->Drain(p.options.drain_delivery);
   const Instant limit = BootClock::now() + kSettleLimit;
@@ -343,9 +343,6 @@ net::Awaitable<void> Node::Drain() {
   co_await p.server->AsyncShutdown(kServerGrace);
   p.http->Close();
   p.resolver->Close();
-  // Its timers would keep the executor busy until they expire.
-  p.operations.reset();
-  p.delivery.reset();
   if (p.core->Idle()) {
     absl::Status marked = MarkCleanStop(*p.store);
     if (!marked.ok()) p.log.Error("clean_stop_not_marked", {{log::kError, marked}});

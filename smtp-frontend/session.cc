@@ -160,13 +160,13 @@ net::Awaitable<bool> Session::Read() {
 net::Awaitable<void> Session::Open() {
   spool::Envelope envelope = ToSpool(protocol_.envelope(), peer_);
   auto upload = co_await context_->spool->Begin(std::move(envelope), id_);
-  if (upload.ok()) {
+  const absl::Status opened = upload.status();
+  if (opened.ok()) {
     upload_ = *std::move(upload);
   } else {
-    context_->log.Warning("upload_refused",
-                          {{log::kSessionId, id_}, {log::kError, upload.status()}});
+    context_->log.Warning("upload_refused", {{log::kSessionId, id_}, {log::kError, opened}});
   }
-  protocol_.OnOpened(upload.status(), WallNow());
+  protocol_.OnOpened(opened, WallNow());
 }
 
 net::Awaitable<void> Session::Store() {

@@ -137,7 +137,7 @@ void ControlService::Impl::OnJoin(uint64_t number, const v1::Join& request) {
   auto join = rpc::FromProto(request);
   if (!join.ok()) return Refuse(number, join.status());
   session->join = *std::move(join);
-  session->join_deadline->Disarm();
+  session->join_deadline->Cancel();
   const ClusterViewPtr view = options_.config->view();
   const absl::Status allowed = CheckJoin(*session->join, *view, options_.connected->table());
   if (!allowed.ok()) return Refuse(number, allowed);

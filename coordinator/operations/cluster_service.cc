@@ -62,15 +62,20 @@ net::Awaitable<absl::Status> ClusterService::GetStatus(const v1::GetClusterStatu
   response->set_cluster_uuid(view->cluster_uuid);
   response->set_generation(view->generation);
   response->set_domains(static_cast<uint32_t>(view->domains.size()));
+  OwnerlessCounter ownerless;
   ClusterFacts facts;
   facts.generation = view->generation;
   facts.coordinator_started = context_->started;
   facts.processes = connected.List();
   for (const auto& answer : answers) {
     Fill(answer, response->add_nodes());
-    if (answer.response.ok()) AddCounts(answer.response->owned(), response->mutable_queue());
+    if (answer.response.ok()) {
+      AddCounts(answer.response->owned(), response->mutable_queue());
+      ownerless.Add(*answer.response);
+    }
     facts.nodes.push_back(ToFacts(answer, connected));
   }
+  response->set_ownerless_messages(ownerless.Messages());
   for (const Process& process : facts.processes) {
     v1::ConnectedProcess* out = response->add_processes();
     rpc::ToProto(process.join, out->mutable_join());

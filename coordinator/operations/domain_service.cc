@@ -142,12 +142,14 @@ net::Awaitable<absl::Status> DomainService::Get(const v1::GetDomainRequest* requ
 net::Awaitable<absl::StatusOr<uint64_t>> DomainService::CountWaiting(std::string name, bool force) {
   auto answers = co_await context_->nodes->GetStatuses(context_->config->view()->LiveMembers());
   uint64_t waiting = 0;
+  OwnerlessCounter ownerless;
   std::vector<std::string> silent;
   for (const auto& answer : answers) {
     if (!answer.response.ok()) {
       silent.push_back(answer.member.name);
       continue;
     }
+    ownerless.Add(*answer.response);
     for (const v1::DomainQueue& queue : answer.response->domains()) {
       if (queue.domain() == name) waiting += queue.counts().messages();
     }
@@ -162,6 +164,12 @@ net::Awaitable<absl::StatusOr<uint64_t>> DomainService::CountWaiting(std::string
         "cannot know whether mail waits for {}: no answer from {}; try again when they are back, "
         "or remove it with --force",
         name, fmt::join(silent, ", ")));
+  }
+  if (!force && ownerless.Messages() > 0) {
+    co_return absl::FailedPreconditionError(fmt::format(
+        "cannot know whether mail waits for {}: {} messages have no owner at the moment; try again "
+        "when one has taken them over, or remove it with --force",
+        name, ownerless.Messages()));
   }
   co_return waiting;
 }

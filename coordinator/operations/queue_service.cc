@@ -52,16 +52,19 @@ net::Awaitable<absl::Status> QueueService::Summary(const v1::GetQueueSummaryRequ
                                                    v1::GetQueueSummaryResponse* response) {
   auto answers = co_await context_->nodes->GetStatuses(context_->config->view()->LiveMembers());
   std::map<std::string, v1::QueueCounts> by_domain;
+  OwnerlessCounter ownerless;
   for (const auto& answer : answers) {
     if (!answer.response.ok()) {
       response->add_unreachable_nodes(answer.member.name);
       continue;
     }
     AddCounts(answer.response->owned(), response->mutable_total());
+    ownerless.Add(*answer.response);
     for (const v1::DomainQueue& queue : answer.response->domains()) {
       AddCounts(queue.counts(), &by_domain[queue.domain()]);
     }
   }
+  response->set_ownerless_messages(ownerless.Messages());
   for (auto& [domain, counts] : by_domain) {
     if (counts.messages() == 0) continue;
     v1::DomainQueue* queue = response->add_domains();

@@ -247,7 +247,9 @@ Replica::View Replica::GetView(Instant now) const {
   View view;
   for (const auto& [id, segment] : segments_) {
     if (!segment.closed) ++view.segments;
-    view.held += segment.held.cardinality();
+    const uint64_t held = segment.held.cardinality();
+    view.held += held;
+    if (held > 0) view.held_segments.push_back({id, segment.owner != nullptr, held});
     if (!segment.owner) continue;
     ++view.owned;
     SeqSet missing;

@@ -52,11 +52,17 @@ class Replica {
     bool live = false;
     std::optional<Duration> last_heard;  // ago
   };
+  struct HeldSegment {  // with messages that are not finished
+    SegmentId id;
+    bool owned = false;  // by this node
+    uint64_t messages = 0;
+  };
   struct View {
     uint32_t segments = 0;  // not closed
     uint32_t owned = 0;
     uint64_t held = 0;              // messages
     uint64_t under_replicated = 0;  // owned messages on fewer than N holders
+    std::vector<HeldSegment> held_segments;
     std::vector<PeerStatus> peers;
   };
   View GetView(Instant now) const;

@@ -26,9 +26,7 @@ Deadline::Deadline(Executor executor, std::function<void()> on_expiry)
     : state_(std::make_shared<State>(std::move(executor), std::move(on_expiry))) {}
 
 Deadline::~Deadline() {
-  if (!state_) return;
-  ++state_->wait_number;
-  state_->timer.cancel();
+  if (state_) Cancel();
 }
 
 void Deadline::Arm(Duration d) {
@@ -43,6 +41,13 @@ void Deadline::Arm(Duration d) {
 }
 
 void Deadline::Disarm() { state_->armed = false; }
+
+void Deadline::Cancel() {
+  Disarm();
+  ++state_->wait_number;
+  state_->waiting = false;
+  state_->timer.cancel();
+}
 
 bool Deadline::expired() const { return state_->expired; }
 

@@ -31,8 +31,12 @@ class Deadline {
 
   // Expires `d` from now, instead of when it would have; clears expired().
   void Arm(Duration d);
-  // No expiry until the next Arm; expired() keeps its value.
+  // No expiry until the next Arm; expired() keeps its value. The timer sleeps on,
+  // so the io_context's run() may not return before its time.
   void Disarm();
+  // Disarm for good: the timer is given back, too. For owners that stop long
+  // before they are destroyed.
+  void Cancel();
   // Whether the last Arm ran out.
   bool expired() const;
 

@@ -15,7 +15,7 @@
   do {                                      \
     auto taken = (expression);              \
     if (!taken.ok()) return taken.status(); \
-    target = *std::move(taken);             \
+    (target) = *std::move(taken);           \
   } while (false)
 
 namespace fermo::rpc::detail {

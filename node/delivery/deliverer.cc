@@ -124,8 +124,8 @@ void Deliverer::UpdateRoutes() {
 
 net::Awaitable<void> Deliverer::Drain(Duration limit) {
   stopped_ = true;
-  gauge_timer_.Disarm();
-  due_timer_.Disarm();
+  gauge_timer_.Cancel();
+  due_timer_.Cancel();
   for (const auto& [index, driver] : drivers_) driver->Stop();
   context_.gate.Close();
   bool empty = co_await context_.gate.WaitUntilEmpty(limit);

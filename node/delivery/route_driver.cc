@@ -31,7 +31,7 @@ void RouteDriver::Start() {
 
 void RouteDriver::Stop() {
   stopped_ = true;
-  timer_.Disarm();
+  timer_.Cancel();
   proven_.reset();
   WakeIdle(idle_.size());
 }

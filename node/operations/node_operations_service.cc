@@ -95,6 +95,12 @@ class NodeOperationsService::Service final : public v1::NodeOperations::Callback
     out->set_copies(deps_.copies);
     out->set_write_copies(deps_.write_copies);
     out->set_min_regions(deps_.min_regions);
+    for (const auto& held : view.held_segments) {
+      v1::HeldSegment* h = out->add_held_segments();
+      rpc::ToProto(held.id, h->mutable_id());
+      h->set_owned(held.owned);
+      h->set_messages(held.messages);
+    }
     for (const auto& peer : view.peers) {
       v1::PeerView* p = out->add_peers();
       p->set_node(peer.node.value());

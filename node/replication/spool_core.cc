@@ -48,7 +48,7 @@ void SpoolCore::Start() { OnTick(); }
 void SpoolCore::Stop() {
   stopped_ = true;
   events_.clear();
-  tick_.Disarm();
+  tick_.Cancel();
 }
 
 void SpoolCore::OnTick() {

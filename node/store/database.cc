@@ -36,7 +36,7 @@ absl::Status RefuseHeadlessSpool(const std::string& directory) {
   if (fs::exists(fs::path(directory) / "CURRENT", error)) return absl::OkStatus();
   for (const auto& entry : fs::directory_iterator(directory, error)) {
     std::error_code ignored;
-    fs::path path = entry.path();
+    const fs::path& path = entry.path();
     bool table = path.extension() == ".sst" || path.extension() == ".blob";
     bool log = path.extension() == ".log" && entry.file_size(ignored) > 0;
     if (!table && !log) continue;

@@ -147,20 +147,20 @@ void ReplicaCluster::SendFrame(int from, NodeId to, cluster::Event event) {
                      [this, event = std::move(event)](int node) { Feed(node, event); }});
 }
 
-void ReplicaCluster::SendCopies(int index, const cluster::SendCopies& a) {
+void ReplicaCluster::SendCopies(int index, const cluster::SendCopies& copies) {
   const Node& node = nodes_[index];
-  for (uint32_t seq : a.seqs) {
-    const MessageId id{a.segment.id, Seq(seq)};
+  for (uint32_t seq : copies.seqs) {
+    const MessageId id{copies.segment.id, Seq(seq)};
     const Bytes* record = node.disk.Record(id);
     if (record == nullptr) continue;
     auto decoded = spool::DecodeMessageRecord(**record);
-    cluster::Append append{a.segment, Seq(seq), *record, nullptr, true};
+    cluster::Append append{copies.segment, Seq(seq), *record, nullptr, true};
     if (decoded->chunks == 1) append.chunk = MakeBytes("content");
     for (uint32_t i = 0; decoded->chunks > 1 && i < decoded->chunks; ++i) {
       cluster::Chunk chunk{id.segment, decoded->body, i, MakeBytes("chunk")};
-      SendFrame(index, a.to, cluster::DataReceived{node.id, chunk});
+      SendFrame(index, copies.to, cluster::DataReceived{node.id, chunk});
     }
-    SendFrame(index, a.to, cluster::DataReceived{node.id, append});
+    SendFrame(index, copies.to, cluster::DataReceived{node.id, append});
   }
 }
 

@@ -53,7 +53,7 @@ class ReplicaCluster {
   bool IsUp(int node) const { return nodes_[node].replica != nullptr; }
 
   // --- Faults
-  void Kill(int node);
+  void Kill(int index);
   void Restart(int node);                 // with its disk and a higher boot
   void SetLink(int a, int b, bool up);    // both directions
   void Isolate(int node, bool isolated);  // all its links
@@ -125,14 +125,14 @@ class ReplicaCluster {
     absl::Status status;
   };
 
-  void Boot(int node);
+  void Boot(int index);
   void Connect(int a, int b, bool up);
   void StepTime();
-  void Perform(int node, cluster::Actions actions);
+  void Perform(int index, cluster::Actions actions);
   void SendFrame(int from, NodeId to, cluster::Event event);
   void SendCopies(int index, const cluster::SendCopies& copies);
-  void TryDeliveries(int node);
-  void Complete(int node, const MessageId& id);
+  void TryDeliveries(int index);
+  void Complete(int index, const MessageId& id);
   bool LinkUp(int a, int b) const { return links_.contains({a, b}); }
 
   const cluster::ReplicaOptions options_;

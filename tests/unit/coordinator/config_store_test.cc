@@ -168,14 +168,16 @@ TEST_F(ConfigStoreTest, AConfigurationThatFellBehindIsReadAnew) {
     absl::MutexLock lock(&gate);
     seen = view->generation;
   };
-  gate.Lock();
-  auto slow = ConfigStore::Open(*store_, std::move(options)).value();
-  for (int i = 0; i < 5; ++i) {
-    ASSERT_TRUE(
-        PutRaw(DomainKey("d" + std::to_string(i) + ".test"), EncodeDomain(Domain("d"))).ok());
-    ASSERT_TRUE(PutRaw(std::string(kGenerationKey), std::to_string(i + 2)).ok());
+  std::unique_ptr<ConfigStore> slow;
+  {
+    absl::MutexLock lock(&gate);
+    slow = ConfigStore::Open(*store_, std::move(options)).value();
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_TRUE(
+          PutRaw(DomainKey("d" + std::to_string(i) + ".test"), EncodeDomain(Domain("d"))).ok());
+      EXPECT_TRUE(PutRaw(std::string(kGenerationKey), std::to_string(i + 2)).ok());
+    }
   }
-  gate.Unlock();
   auto caught_up = [&] { return seen == 6; };
   absl::MutexLock lock(&gate);
   EXPECT_TRUE(gate.AwaitWithTimeout(absl::Condition(&caught_up), absl::Seconds(20)));

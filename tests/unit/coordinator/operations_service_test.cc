@@ -171,6 +171,33 @@ TEST_F(OperationsServiceTest, TheSummaryAddsUpAndNamesSilentNodes) {
   EXPECT_THAT(response.unreachable_nodes(), ElementsAre("c"));
 }
 
+TEST_F(OperationsServiceTest, MailWithoutAnOwnerIsCountedOnceAndKeepsItsDomain) {
+  AnsweringNode* a = AddNode(1, "a", "A");
+  AnsweringNode* b = AddNode(2, "b", "B");
+  auto hold = [](AnsweringNode* node, uint32_t number, bool owned, uint64_t messages) {
+    v1::HeldSegment* held = node->mutable_status()->add_held_segments();
+    held->mutable_id()->set_writer(3);
+    held->mutable_id()->set_number(number);
+    held->set_owned(owned);
+    held->set_messages(messages);
+  };
+  hold(a, 1, true, 10);  // counted by its owner
+  hold(b, 1, false, 10);
+  hold(a, 2, false, 5);  // two copies of a dead node's segment
+  hold(b, 2, false, 6);
+  ASSERT_TRUE(AddDomain("example.test", "127.0.0.1:2500").ok());
+  v1::GetQueueSummaryResponse summary;
+  grpc::ClientContext first, second;
+  ASSERT_TRUE(running_.operations().GetQueueSummary(&first, {}, &summary).ok());
+  EXPECT_EQ(summary.ownerless_messages(), 6u);
+  v1::GetClusterStatusResponse cluster;
+  ASSERT_TRUE(running_.operations().GetClusterStatus(&second, {}, &cluster).ok());
+  EXPECT_EQ(cluster.ownerless_messages(), 6u);
+  const grpc::Status status = RemoveDomain("example.test", false);
+  EXPECT_EQ(status.error_code(), Code::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("6 messages have no owner"));
+}
+
 TEST_F(OperationsServiceTest, TheQueueIsListedOverAllNodesInPages) {
   AnsweringNode* a = AddNode(0x1, "a", "A");
   AnsweringNode* b = AddNode(0x2, "b", "B");

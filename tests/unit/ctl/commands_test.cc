@@ -14,14 +14,12 @@ namespace fermo::ctl {
 namespace {
 
 using coordinator::AnsweringNode;
-using coordinator::FrontendJoin;
 using coordinator::NodeJoin;
 using coordinator::RunningCoordinator;
 using coordinator::TempDir;
 using coordinator::WatchingProcess;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 class CommandsTest : public testing::Test {
  protected:

@@ -40,7 +40,7 @@ class TestOwnership : public Ownership {
   bool MayFinish(const MessageId& message) const override {
     return may_finish && running.contains(message);
   }
-  void Finish(const MessageId& message, std::vector<spool::LegOutcome> outcomes) override;
+  void Finish(const MessageId& message, std::vector<spool::LegOutcome> finished) override;
 
   // Answers all that wait.
   void Decide(AnnounceVerdict verdict);

@@ -280,7 +280,7 @@ TEST_F(GrpcSpoolClientTest, AbandonsAnUploadThatIsDestroyed) {
 }
 
 asio::awaitable<int> SendOrTimeout(asio::awaitable<Verdict> send) {
-  using namespace asio::experimental::awaitable_operators;
+  using asio::experimental::awaitable_operators::operator||;
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(50));
   auto first = co_await (std::move(send) || timer.async_wait(asio::use_awaitable));
   co_return static_cast<int>(first.index());

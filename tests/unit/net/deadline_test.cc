@@ -44,6 +44,18 @@ TEST_F(DeadlineTest, MovedForwardItExpiresAtTheEarlierTime) {
   EXPECT_EQ(expiries_, 1);
 }
 
+TEST_F(DeadlineTest, CancelledItKeepsTheLoopFromNothing) {
+  deadline_->Arm(hours(1));
+  loop_.io().poll();
+  deadline_->Cancel();
+  EXPECT_EQ(loop_.io().run_for(seconds(20)), 1u);  // the wait that was taken back
+  EXPECT_TRUE(loop_.io().stopped());               // nothing is left to wait for
+  loop_.io().restart();
+  deadline_->Arm(milliseconds(1));
+  loop_.RunUntil([this] { return expiries_ > 0; });
+  EXPECT_EQ(expiries_, 1);
+}
+
 TEST_F(DeadlineTest, AnExpiryThatWasQueuedFindsTheDeadlineMoved) {
   deadline_->Arm(milliseconds(1));
   // The timer is due, but its handler has not run when the next operation starts.

@@ -76,7 +76,7 @@ std::string DnsResponder::State::Answer(const std::string& question) {
   std::string name;
   size_t at = 12;
   while (at < question.size() && question[at] != '\0') {
-    const auto length = static_cast<size_t>(question[at]);
+    const auto length = static_cast<uint8_t>(question[at]);
     if (!name.empty()) name.push_back('.');
     name.append(question, at + 1, length);
     at += length + 1;

@@ -131,7 +131,7 @@ TEST_F(Unary, EndsAtItsDeadline) {
 }
 
 asio::awaitable<int> PingOrTimeout(asio::awaitable<Answer> ping) {
-  using namespace asio::experimental::awaitable_operators;
+  using asio::experimental::awaitable_operators::operator||;
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(20));
   auto first = co_await (std::move(ping) || timer.async_wait(asio::use_awaitable));
   co_return static_cast<int>(first.index());

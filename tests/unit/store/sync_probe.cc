@@ -27,7 +27,9 @@ SyncProbe& TheSyncProbe() {
 
 }  // namespace fermo::node
 
-extern "C" int fdatasync(int fd) {
+// The parameter is named as in <unistd.h>.
+extern "C" int fdatasync(int __fildes) {  // NOLINT(bugprone-reserved-identifier)
+  const int fd = __fildes;
   using fermo::node::IsWriteAheadLog;
   using fermo::node::LogSynced;
   fermo::node::SyncProbe& probe = fermo::node::TheSyncProbe();
