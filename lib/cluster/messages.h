@@ -146,7 +146,7 @@ struct Fetch {
   SeqSet seqs;
 };
 struct Close {
-  SegmentId segment;
+  SegmentRecord segment;  // whole: the receiver may never have heard of it
   SeqSet finished;
   SeqSet aborted;
 };

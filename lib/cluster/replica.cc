@@ -17,7 +17,7 @@ Segment Restore(RecoveredSegment&& from) {
   segment.record = std::move(from.stored.record);
   segment.promised = from.stored.promised;
   segment.promised_to = from.stored.promised_to;
-  segment.closed = from.stored.closed;
+  segment.closed = segment.closed_stored = from.stored.closed;
   segment.stored = true;
   segment.held = std::move(from.held);
   segment.aborted = std::move(from.aborted);
@@ -77,6 +77,7 @@ void Replica::On(const Tick&) {
     if (Segment* segment = FindSegment(id)) TickWriter(*segment);
     if (Segment* segment = FindSegment(id)) TickAttempts(*segment);
     if (Segment* segment = FindSegment(id)) TickClaim(*segment);
+    if (Segment* segment = FindSegment(id)) TickSync(*segment);
     if (Segment* segment = FindSegment(id)) TickClose(*segment);
   }
 }
@@ -185,7 +186,7 @@ const Segment* Replica::Find(const SegmentId& id) const {
 
 Segment* Replica::Adopt(const SegmentRecord& record) {
   if (Segment* known = FindSegment(record.id)) return known;
-  if (!record.HasHolder(options_.self)) return nullptr;
+  if (!record.HasHolder(options_.self) || forgotten_.contains(record.id)) return nullptr;
   Segment& segment = segments_[record.id];
   segment.record = record;
   return &segment;

@@ -123,6 +123,7 @@ class Replica {
   struct ClosedFor {
     NodeId peer;
     SegmentId segment;
+    bool by_this_write = false;  // else by an earlier one
   };
   struct ForgottenFor {
     NodeId peer;
@@ -199,6 +200,7 @@ class Replica {
   void Receive(NodeId from, uint32_t boot, const Announce& message);
   void Receive(NodeId from, uint32_t boot, const AnnounceAnswer& message);
   void Receive(NodeId from, uint32_t boot, const Withdraw& message);
+  void AnnounceAttempt(Segment& segment, Seq seq, Attempt& attempt);
   void MaybeClear(Segment& segment, Seq seq, Attempt& attempt);
   void StopAttempts(Segment& segment);
   void SettleAll(const MessageId& message);  // nothing left to deliver
@@ -223,6 +225,7 @@ class Replica {
 
   // --- replica_sync.cc: comparing inventories
   void StartSync(Segment& segment, HolderView& view);
+  void TickSync(Segment& segment);
   Inventory MakeInventory(const Segment& segment) const;
   void MergeInventory(Segment& segment, HolderView& view, const Inventory& inventory);
   void SendWhatLacks(Segment& segment, HolderView& view, const Inventory& inventory);
@@ -247,6 +250,7 @@ class Replica {
 
   // --- replica_close.cc: the end of segments
   void TickClose(Segment& segment);
+  void TickCloser(Segment& segment);
   void CloseHere(Segment& segment, const SeqSet& finished, const SeqSet& aborted,
                  Continuation then);
   void Receive(NodeId from, const Close& message);

@@ -184,8 +184,12 @@ void Replica::RefuseUploads(Segment& segment) {
 }
 
 void Replica::Done(const AbortedHere& done) {
+  // Other holders may have it, and one that has taken over may have delivered it.
+  out_.push_back(UploadSettled{done.upload,
+                               {done.segment, done.seq},
+                               absl::UnknownError("too few copies within the budget")});
   Segment* segment = FindSegment(done.segment);
-  if (segment == nullptr) return;
+  if (segment == nullptr || segment->closed) return;
   segment->held.remove(done.seq.value());
   segment->shapes.erase(done.seq);
   segment->aborted.add(done.seq.value());
@@ -193,9 +197,6 @@ void Replica::Done(const AbortedHere& done) {
     if (holder != options_.self) Tell(holder, Abort{done.segment, SetOf(done.seq)});
   }
   AddNote("append_aborted", *segment);
-  out_.push_back(UploadSettled{done.upload,
-                               {done.segment, done.seq},
-                               absl::UnavailableError("too few copies within the budget")});
   if (segment->writer) {
     segment->writer->pending.erase(done.seq);
     MaybeSeal(*segment);
@@ -204,7 +205,7 @@ void Replica::Done(const AbortedHere& done) {
 
 void Replica::Done(const AppendedHere& done) {
   Segment* segment = FindSegment(done.segment);
-  if (segment == nullptr || Contains(segment->aborted, done.seq)) return;
+  if (segment == nullptr || segment->closed || Contains(segment->aborted, done.seq)) return;
   segment->held.add(done.seq.value());
   if (segment->writer) {
     auto wanted = segment->writer->wanted.extract(done.seq);

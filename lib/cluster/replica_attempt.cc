@@ -31,19 +31,33 @@ void Replica::On(const BeginAttempt& event) {
     }
   }
   Attempt& attempt = segment->owner->attempts[seq];
-  attempt = Attempt{event.legs, {options_.self}, now_, false};
-  HeardAttempt own{options_.self, options_.boot, segment->record.epoch, now_ + options_.grace};
-  segment->heard[seq] = own;  // a promise of ours must name it
-  Write({spool::PutMeta{AttemptKey(event.message), EncodeAttempt(own)}});
-  for (const HolderView& view : segment->owner->holders) {
+  attempt = Attempt{};
+  attempt.legs = event.legs;
+  attempt.started = now_;
+  AnnounceAttempt(*segment, seq, attempt);
+}
+
+// At the start of an attempt and again while it goes on, so that a holder's
+// grace always covers the wait for the reply to a final dot.
+void Replica::AnnounceAttempt(Segment& segment, Seq seq, Attempt& attempt) {
+  const MessageId id{segment.record.id, seq};
+  attempt.round = now_;
+  attempt.acknowledged = {options_.self};
+  HeardAttempt own{options_.self, options_.boot, segment.record.epoch, now_ + options_.grace};
+  const bool known = segment.heard.contains(seq);
+  segment.heard[seq] = own;  // a promise of ours must name it
+  if (!known) Write({spool::PutMeta{AttemptKey(id), EncodeAttempt(own)}});
+  for (const HolderView& view : segment.owner->holders) {
     if (!peers_[view.node].control) continue;
-    Tell(view.node, Announce{event.message.segment, segment->record.epoch, seq, event.legs});
+    Tell(view.node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
   }
-  MaybeClear(*segment, seq, attempt);
+  MaybeClear(segment, seq, attempt);
 }
 
 void Replica::MaybeClear(Segment& segment, Seq seq, Attempt& attempt) {
-  if (attempt.cleared || attempt.acknowledged.size() < WriteQuorum(segment.record)) return;
+  if (attempt.acknowledged.size() < WriteQuorum(segment.record)) return;
+  attempt.fresh = attempt.round;
+  if (attempt.cleared) return;
   attempt.cleared = true;
   out_.push_back(AttemptCleared{{segment.record.id, seq}});
 }
@@ -74,6 +88,7 @@ void Replica::TickAttempts(Segment& segment) {
   for (Seq seq : over) ForgetHeard(segment, seq);
   if (!segment.owner) return;
   for (auto& [seq, attempt] : segment.owner->attempts) {
+    if (now_ - attempt.round >= options_.announce_again) AnnounceAttempt(segment, seq, attempt);
     if (attempt.cleared || now_ - attempt.started < options_.announce_timeout) continue;
     attempt.started = now_;
     out_.push_back(AttemptStopped{{segment.record.id, seq}});
@@ -127,9 +142,14 @@ void Replica::Receive(NodeId from, uint32_t boot, const Announce& message) {
     }
   }
   if (!answer.refused) {
+    const auto before = segment->heard.find(message.seq);
+    const bool renewed = before != segment->heard.end() && before->second.owner == from &&
+                         before->second.owner_boot == boot && before->second.epoch == message.epoch;
     HeardAttempt heard{from, boot, message.epoch, now_ + options_.grace};
     segment->heard[message.seq] = heard;
-    Write({spool::PutMeta{AttemptKey({message.segment, message.seq}), EncodeAttempt(heard)}});
+    if (!renewed) {
+      Write({spool::PutMeta{AttemptKey({message.segment, message.seq}), EncodeAttempt(heard)}});
+    }
   }
   Tell(from, std::move(answer), true);
 }

@@ -9,7 +9,7 @@ namespace fermo::cluster {
 
 void Replica::TickClaim(Segment& segment) {
   const SegmentRecord& record = segment.record;
-  if (!record.HasHolder(options_.self) || forgotten_.contains(record.id)) return;
+  if (segment.closed || !record.HasHolder(options_.self)) return;
   // An owner claims only above a higher promise (see HeartbeatAnswer).
   if (segment.owner && !segment.claim) return;
   if (!segment.owner && (segment.lease_until > now_ || silent_until_ > now_)) return;
@@ -136,7 +136,7 @@ void Replica::BecomeOwner(Segment& segment) {
     owner.holders.emplace_back().node = holder;
   }
   for (uint32_t seq : segment.held) {
-    if (segment.AllOutcomesKnown(Seq(seq))) owner.done_here.add(seq);
+    if (segment.AllOutcomesStored(Seq(seq))) owner.done_here.add(seq);
   }
   Promise own;
   if (options_.machine_restarted_at != Instant{}) {
@@ -153,6 +153,7 @@ void Replica::BecomeOwner(Segment& segment) {
   std::vector<Seq> live;
   for (uint32_t seq : segment.held) live.push_back(Seq(seq));
   Offer(segment, live);
+  MaybeFinish(segment, live);
   for (HolderView& view : owner.holders) {
     SendHeartbeat(view.node, peers_[view.node]);
     StartSync(segment, view);

@@ -9,7 +9,8 @@ namespace fermo::cluster {
 namespace {
 
 constexpr auto kCloseTimeout = std::chrono::seconds(5);
-// Late heartbeats of a forgotten segment are ignored for so long.
+// Late frames of a forgotten segment are ignored for so long; no stream holds
+// any for longer.
 constexpr auto kRememberForgotten = std::chrono::minutes(1);
 
 }  // namespace
@@ -17,12 +18,12 @@ constexpr auto kRememberForgotten = std::chrono::minutes(1);
 // --- The owner
 
 void Replica::TickClose(Segment& segment) {
-  if (!segment.owner || !segment.record.sealed) return;
-  OwnerState& owner = *segment.owner;
-  if (owner.closed_here) {
-    MaybeForget(segment);
+  if (segment.closed) {
+    TickCloser(segment);
     return;
   }
+  if (!segment.owner || !segment.record.sealed) return;
+  OwnerState& owner = *segment.owner;
   owner.wanted -= segment.held | segment.finished | segment.aborted;
   const bool idle = segment.held.isEmpty() && owner.wanted.isEmpty() && owner.attempts.empty() &&
                     (!segment.writer || segment.writer->pending.empty());
@@ -34,14 +35,12 @@ void Replica::TickClose(Segment& segment) {
   owner.close_sent_at = now_;
   for (const HolderView& view : owner.holders) {
     if (!view.closed) {
-      Tell(view.node, Close{segment.record.id, segment.finished, segment.aborted});
+      Tell(view.node, Close{segment.record, segment.finished, segment.aborted});
     }
   }
   MaybeCloseHere(segment);
 }
 
-// A claimant may find its own copy closed already; then the others confirm
-// once more before anybody forgets.
 void Replica::MaybeCloseHere(Segment& segment) {
   const OwnerState& owner = *segment.owner;
   const bool all = std::all_of(owner.holders.begin(), owner.holders.end(),
@@ -52,7 +51,15 @@ void Replica::MaybeCloseHere(Segment& segment) {
 
 void Replica::Receive(NodeId from, const CloseAnswer& message) {
   Segment* segment = FindSegment(message.segment);
-  if (segment == nullptr || !segment->owner || segment->owner->closed_here) return;
+  if (segment == nullptr) return;
+  if (segment->closed) {
+    // With mail that our list lacks it is not closed, and delivers that itself.
+    if (!segment->closer || !message.missing.isEmpty()) return;
+    segment->closer->closed.insert(from);
+    MaybeForget(*segment);
+    return;
+  }
+  if (!segment->owner) return;
   OwnerState& owner = *segment->owner;
   HolderView* view = owner.Find(from);
   if (view == nullptr || view->closed) return;
@@ -73,6 +80,7 @@ void Replica::Receive(NodeId from, const CloseAnswer& message) {
 void Replica::CloseHere(Segment& segment, const SeqSet& finished, const SeqSet& aborted,
                         Continuation then) {
   segment.closed = true;
+  segment.claim.reset();
   segment.record.sealed = true;
   segment.finished = finished;
   segment.aborted = aborted;
@@ -93,71 +101,108 @@ void Replica::CloseHere(Segment& segment, const SeqSet& finished, const SeqSet& 
 void Replica::Done(const ClosedHere& done) {
   Segment* segment = FindSegment(done.segment);
   if (segment == nullptr || !segment->owner) return;
-  segment->owner->closed_here = true;
+  segment->closed_stored = true;
   AddNote("segment_closed", *segment, {}, segment->finished.cardinality());
+  segment->owner.reset();
   out_.push_back(SegmentLost{done.segment});
-  for (const HolderView& view : segment->owner->holders) Tell(view.node, Forget{done.segment});
-  segment->owner->close_sent_at = now_;
+  segment->closer = std::make_unique<CloserState>();
+  for (NodeId holder : segment->record.holders) segment->closer->closed.insert(holder);
   MaybeForget(*segment);
+}
+
+// --- The closer: any holder whose own copy is closed. Closing states
+// knowledge, not ownership, so there may be several at a time.
+
+void Replica::TickCloser(Segment& segment) {
+  if (!segment.closed_stored) return;
+  if (!segment.closer) {
+    // Closed for an owner who has not told us to forget it, and is silent.
+    if (segment.owner || segment.lease_until > now_ || silent_until_ > now_) return;
+    segment.closer = std::make_unique<CloserState>();
+    const auto& holders = segment.record.holders;
+    const auto rank = std::find(holders.begin(), holders.end(), options_.self) - holders.begin();
+    segment.closer->next = now_ + options_.claim_stagger * rank;
+  }
+  if (now_ < segment.closer->next) return;
+  segment.closer->next = now_ + kCloseTimeout;
+  segment.closer->forget_sent = false;
+  for (NodeId holder : segment.record.holders) {
+    if (holder == options_.self || segment.closer->closed.contains(holder)) continue;
+    Tell(holder, Close{segment.record, segment.finished, segment.aborted});
+  }
+  MaybeForget(segment);
+}
+
+// Once every holder is closed nobody can bring a message back: all drop their
+// records, and ours goes last.
+void Replica::MaybeForget(Segment& segment) {
+  CloserState& closer = *segment.closer;
+  const SegmentId id = segment.record.id;
+  const auto in = [this](const std::set<NodeId>& nodes) {
+    return [this, &nodes](NodeId node) { return node == options_.self || nodes.contains(node); };
+  };
+  const auto& holders = segment.record.holders;
+  if (!std::all_of(holders.begin(), holders.end(), in(closer.closed))) return;
+  if (std::all_of(holders.begin(), holders.end(), in(closer.forgotten))) {
+    Write({spool::DeleteSegment{id}});
+    forgotten_[id] = now_ + kRememberForgotten;
+    if (open_ == id) open_ = SegmentId{};
+    segments_.erase(id);
+    return;
+  }
+  if (closer.forget_sent) return;  // again at the next tick that is due
+  closer.forget_sent = true;
+  for (NodeId holder : holders) {
+    if (holder != options_.self && !closer.forgotten.contains(holder)) Tell(holder, Forget{id});
+  }
 }
 
 void Replica::Receive(NodeId from, const Forgotten& message) {
   Segment* segment = FindSegment(message.segment);
-  if (segment == nullptr || !segment->owner || !segment->closed) return;
-  if (HolderView* view = segment->owner->Find(from)) view->forgotten = true;
+  if (segment == nullptr || !segment->closed || !segment->closer) return;
+  segment->closer->forgotten.insert(from);
   MaybeForget(*segment);
-}
-
-// Our own record goes last, when every holder has dropped its own.
-void Replica::MaybeForget(Segment& segment) {
-  OwnerState& owner = *segment.owner;
-  if (!owner.closed_here) return;
-  const SegmentId id = segment.record.id;
-  bool all = true;
-  for (const HolderView& view : owner.holders) all = all && view.forgotten;
-  if (!all) {
-    if (now_ - owner.close_sent_at < kCloseTimeout) return;
-    owner.close_sent_at = now_;
-    for (const HolderView& view : owner.holders) {
-      if (!view.forgotten && peers_[view.node].data) Tell(view.node, Forget{id});
-    }
-    return;
-  }
-  Write({spool::DeleteSegment{id}});
-  forgotten_[id] = now_ + kRememberForgotten;
-  if (open_ == id) open_ = SegmentId{};
-  segments_.erase(id);
 }
 
 // --- The holder
 
 void Replica::Receive(NodeId from, const Close& message) {
-  Segment* segment = FindSegment(message.segment);
+  const SegmentId& id = message.segment.id;
+  // A holder that never heard of it closes it, too: a late frame could bring
+  // it to life otherwise.
+  Segment* segment = Adopt(message.segment);
   if (segment == nullptr || segment->closed) {
-    Tell(from, CloseAnswer{message.segment, {}}, true);
+    // Behind the write that closed it, or that forgot it.
+    WriteSynced({}, ClosedFor{from, id});
     return;
   }
   SeqSet missing = segment->held - message.finished - message.aborted;
   if (segment->owner) return;  // we close it ourselves, or learn that we lost it
   if (!missing.isEmpty()) {
-    Tell(from, CloseAnswer{message.segment, missing}, true);
+    Tell(from, CloseAnswer{id, missing}, true);
     return;
   }
-  CloseHere(*segment, message.finished, message.aborted, ClosedFor{from, message.segment});
+  CloseHere(*segment, message.finished, message.aborted, ClosedFor{from, id, true});
 }
 
-void Replica::Done(const ClosedFor& done) { Tell(done.peer, CloseAnswer{done.segment, {}}, true); }
+void Replica::Done(const ClosedFor& done) {
+  Segment* segment = FindSegment(done.segment);
+  if (segment != nullptr && done.by_this_write) segment->closed_stored = true;
+  Tell(done.peer, CloseAnswer{done.segment, {}}, true);
+}
 
 void Replica::Receive(NodeId from, const Forget& message) {
   Segment* segment = FindSegment(message.segment);
-  if (segment != nullptr && (!segment->closed || segment->owner)) return;
+  if (segment != nullptr && !segment->closed) return;
   forgotten_[message.segment] = now_ + kRememberForgotten;
+  std::vector<spool::WriteOp> ops;
   if (segment != nullptr) {
+    if (open_ == message.segment) open_ = SegmentId{};
     segments_.erase(message.segment);
-    WriteSynced({spool::DeleteSegment{message.segment}}, ForgottenFor{from, message.segment});
-    return;
+    ops.push_back(spool::DeleteSegment{message.segment});
   }
-  Tell(from, Forgotten{message.segment}, true);
+  // Also when an earlier call has asked for the same: behind that write.
+  WriteSynced(std::move(ops), ForgottenFor{from, message.segment});
 }
 
 void Replica::Done(const ForgottenFor& done) { Tell(done.peer, Forgotten{done.segment}, true); }

@@ -57,7 +57,7 @@ void Replica::Done(const AppendedFor& done) {
   if (!segment->owner) return;
   if (segment->AllOutcomesKnown(done.seq)) {
     // They came before the message.
-    segment->owner->done_here.add(done.seq.value());
+    if (segment->AllOutcomesStored(done.seq)) segment->owner->done_here.add(done.seq.value());
     MaybeFinish(*segment, {done.seq});
   } else if (!segment->writer) {
     Offer(*segment, {done.seq});

@@ -18,8 +18,8 @@ void Replica::SendHeartbeats() {
   }
 }
 
-// Asks for leases on all that we own and `to` holds. A segment that is being
-// closed is not listed: nothing of it is left to deliver.
+// Asks for leases on all that we own and `to` holds. A closed segment is not
+// listed: a holder that has forgotten it would take it up again.
 void Replica::SendHeartbeat(NodeId to, Peer& peer) {
   if (!peer.control) return;
   Heartbeat heartbeat;
@@ -27,7 +27,7 @@ void Replica::SendHeartbeat(NodeId to, Peer& peer) {
   heartbeat.lease_wanted = SyncHealthy(now_);
   std::vector<std::pair<SegmentId, Epoch>> asked;
   for (const auto& [id, segment] : segments_) {
-    if (!segment.owner || segment.owner->close_sent) continue;
+    if (!segment.owner || segment.closed) continue;
     if (!segment.record.HasHolder(to)) continue;
     heartbeat.segments.push_back(segment.record);
     asked.emplace_back(id, segment.record.epoch);
@@ -42,7 +42,7 @@ void Replica::Receive(NodeId from, uint32_t, const Heartbeat& message) {
   answer.echo = message.sent_at;
   answer.granted = message.lease_wanted && SyncHealthy(now_);
   for (const SegmentRecord& record : message.segments) {
-    if (record.owner != from || forgotten_.contains(record.id)) continue;
+    if (record.owner != from) continue;
     Segment* segment = Adopt(record);
     if (segment == nullptr) continue;
     if (!AcceptOwner(*segment, record)) {
@@ -143,6 +143,7 @@ bool Replica::MayFinish(const MessageId& message, Instant now) const {
   const Segment& segment = *Find(message.segment);
   auto attempt = segment.owner->attempts.find(message.seq);
   if (attempt == segment.owner->attempts.end() || !attempt->second.cleared) return false;
+  if (now - attempt->second.fresh > options_.announce_again * 2) return false;
   if (!Contains(segment.held, message.seq)) return false;  // aborted or finished meanwhile
   // An outcome that was learned after the announcement was cleared stops it too.
   auto known = segment.outcomes.find(message.seq);

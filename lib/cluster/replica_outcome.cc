@@ -41,6 +41,7 @@ void Replica::LearnOutcomes(Segment& segment, const std::vector<spool::LegOutcom
     }
   }
   if (news.outcomes.empty()) return;
+  for (Seq seq : seqs) ++segment.storing[seq];
   WriteSynced(std::move(ops), OutcomesHere{segment.record.id, seqs});
   if (segment.owner) {
     for (const HolderView& view : segment.owner->holders) {
@@ -65,11 +66,18 @@ void Replica::PassOnOutcomes(Segment& segment) {
 
 void Replica::Done(const OutcomesHere& done) {
   Segment* segment = FindSegment(done.segment);
-  if (segment == nullptr || !segment->owner) return;
+  if (segment == nullptr) return;
+  for (Seq seq : done.seqs) {
+    auto storing = segment->storing.find(seq);
+    if (storing != segment->storing.end() && --storing->second == 0) {
+      segment->storing.erase(storing);
+    }
+  }
+  if (!segment->owner) return;
   for (Seq seq : done.seqs) {
     // Before the message itself is here, nobody knows how many legs it has.
     if (!Contains(segment->held, seq)) continue;
-    if (segment->AllOutcomesKnown(seq)) segment->owner->done_here.add(seq.value());
+    if (segment->AllOutcomesStored(seq)) segment->owner->done_here.add(seq.value());
   }
   MaybeFinish(*segment, done.seqs);
 }

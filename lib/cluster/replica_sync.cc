@@ -8,6 +8,7 @@ namespace fermo::cluster {
 namespace {
 
 constexpr size_t kPerMessage = 1024;  // entries: larger lists go in several messages
+constexpr auto kCompareAgain = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -18,15 +19,36 @@ void Replica::StartSync(Segment& segment, HolderView& view) {
   Tell(view.node, InventoryRequest{segment.record});
 }
 
+// A copy that was sent may have been dropped without a broken stream: its
+// receiver was short of room. Whatever is still missing after a while is
+// compared, and sent, again.
+void Replica::TickSync(Segment& segment) {
+  if (!segment.owner || segment.closed) return;
+  const SeqSet& wanted = segment.owner->wanted;
+  for (HolderView& view : segment.owner->holders) {
+    const SeqSet missing = (segment.held - view.has) | (wanted & view.has);
+    if (!view.synced || missing.isEmpty()) {
+      view.first_lacking.reset();
+    } else if (view.first_lacking != missing.minimum()) {
+      view.first_lacking = missing.minimum();
+      view.lacking_since = now_;
+    } else if (now_ - view.lacking_since >= kCompareAgain) {
+      view.first_lacking.reset();
+      StartSync(segment, view);
+    }
+  }
+}
+
 Inventory Replica::MakeInventory(const Segment& segment) const {
   Inventory inventory;
   inventory.segment = segment.record.id;
-  inventory.closed = segment.closed;
+  inventory.closed = segment.closed_stored;
   inventory.held = segment.held;
   inventory.aborted = segment.aborted;
   inventory.finished = segment.finished;
   for (const auto& [seq, outcomes] : segment.odd) inventory.odd.push_back({seq, outcomes});
   for (const auto& [seq, legs] : segment.outcomes) {
+    if (segment.storing.contains(seq)) continue;  // told when it is on disk
     for (const auto& [leg, outcome] : legs) inventory.outcomes.push_back(outcome);
   }
   return inventory;
@@ -80,6 +102,9 @@ void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory
   }
   // Presumed commit: what any holder has and nobody aborted is mail.
   SeqSet missing = inventory.held - segment.held - segment.finished - segment.aborted;
+  if (segment.writer) {
+    for (const auto& [seq, pending] : segment.writer->pending) missing.remove(seq.value());
+  }
   segment.owner->wanted |= missing;
   if (!missing.isEmpty()) Tell(view.node, Fetch{segment.record.id, missing});
   if (segment.writer) {

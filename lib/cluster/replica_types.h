@@ -34,7 +34,11 @@ struct ReplicaOptions {
   Duration claim_timeout = std::chrono::seconds(3);
   Duration sync_silence = std::chrono::seconds(5);  // no synced write for so long: no leases
   Duration announce_timeout = std::chrono::seconds(30);
-  Duration grace = std::chrono::minutes(10);
+  Duration announce_again = std::chrono::minutes(1);  // while an attempt goes on
+  // What an announced leg waits when its owner is gone: the age that an
+  // announcement may have at the final dot (two renewals, and one lost), the
+  // time until the reply to it is given up (10 min), and a lease.
+  Duration grace = std::chrono::minutes(13) + std::chrono::seconds(10);
   Duration holder_failure_after = std::chrono::seconds(2);
   uint32_t segment_messages = 65536;
   Duration segment_age = std::chrono::hours(1);

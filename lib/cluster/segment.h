@@ -47,16 +47,19 @@ struct HolderView {
   SeqSet done;                                  // every outcome durable there
   std::map<Seq, std::set<uint32_t>> legs_done;  // of messages with several legs
   Instant lease_until{};
+  std::optional<uint32_t> first_lacking;  // seq that it lacks or we want of it, and since when
+  Instant lacking_since{};
   bool synced = false;   // inventories compared since its data stream came up
   bool syncing = false;  // asked, not yet answered
   bool closed = false;
-  bool forgotten = false;
 };
 
 struct Attempt {
   std::vector<uint32_t> legs;
   std::vector<NodeId> acknowledged;  // ourselves included
-  Instant started{};
+  Instant started{};                 // waits for W to acknowledge since
+  Instant round{};                   // when it was last announced
+  Instant fresh{};                   // start of the last round that W acknowledged
   bool cleared = false;
 };
 
@@ -69,7 +72,6 @@ struct OwnerState {
   SeqSet wanted;                  // mail that others have and we asked for
   bool close_sent = false;
   Instant close_sent_at{};
-  bool closed_here = false;
 
   HolderView* Find(NodeId node) {
     for (HolderView& view : holders) {
@@ -90,12 +92,21 @@ struct ClaimState {
   std::map<NodeId, Promise> promises;
 };
 
+// Whoever sees to it that a closed segment is forgotten everywhere.
+struct CloserState {
+  std::set<NodeId> closed;
+  std::set<NodeId> forgotten;
+  bool forget_sent = false;
+  Instant next{};
+};
+
 struct Segment {
   SegmentRecord record;
   Epoch promised;
   NodeId promised_to;
   bool closed = false;
-  bool stored = false;  // its record was written at least once
+  bool closed_stored = false;  // and on disk
+  bool stored = false;         // its record was written at least once
 
   SeqSet held;  // message durable here, not finished
   SeqSet aborted;
@@ -103,6 +114,7 @@ struct Segment {
   std::map<Seq, std::vector<spool::Outcome>> odd;  // finished, not "one leg, delivered"
   std::map<Seq, Shape> shapes;                     // held, not "one leg, one chunk"
   std::map<Seq, std::map<uint32_t, spool::LegOutcome>> outcomes;  // of held messages
+  std::map<Seq, uint32_t> storing;  // writes of outcomes that are under way
 
   Instant lease_until{};  // that we granted to the owner
   std::map<Seq, HeardAttempt> heard;
@@ -110,6 +122,7 @@ struct Segment {
   std::unique_ptr<WriterState> writer;
   std::unique_ptr<OwnerState> owner;  // non-null: we own it
   std::unique_ptr<ClaimState> claim;
+  std::unique_ptr<CloserState> closer;  // of a closed segment
 
   Shape ShapeOf(Seq seq) const {
     auto it = shapes.find(seq);
@@ -123,6 +136,7 @@ struct Segment {
     auto it = outcomes.find(seq);
     return it != outcomes.end() && it->second.size() >= ShapeOf(seq).legs;
   }
+  bool AllOutcomesStored(Seq seq) const { return AllOutcomesKnown(seq) && !storing.contains(seq); }
   bool Knows(Seq seq) const {
     return Contains(held, seq) || Contains(aborted, seq) || Contains(finished, seq);
   }

@@ -17,23 +17,9 @@
 #include <vector>
 
 #include "lib/cluster/replica.h"
+#include "tests/support/virtual_disk.h"
 
 namespace fermo::test {
-
-// What lies on one node's disk, in the shape in which a boot recovers it.
-class VirtualDisk {
- public:
-  void Apply(const std::vector<spool::WriteOp>& ops);
-  std::vector<cluster::RecoveredSegment> Recover(Instant now, Duration grace) const;
-  const Bytes* Record(const MessageId& id) const;
-  bool Holds(const MessageId& id) const;
-  bool Empty() const { return segments_.empty(); }
-
- private:
-  cluster::RecoveredSegment& At(const SegmentId& id);
-  std::map<SegmentId, cluster::RecoveredSegment> segments_;
-  std::map<MessageId, Bytes> records_;
-};
 
 class ReplicaCluster {
  public:

@@ -1,7 +1,10 @@
+#include "tests/support/virtual_disk.h"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "lib/cluster/attempt_codec.h"
-#include "tests/support/replica_cluster.h"
 
 namespace fermo::test {
 namespace {
@@ -21,6 +24,27 @@ cluster::RecoveredSegment& VirtualDisk::At(const SegmentId& id) {
   return segment;
 }
 
+void VirtualDisk::EraseOf(const SegmentId& id) {
+  const auto of = [&id](const auto& entry) { return entry.first.segment == id; };
+  auto record = records_.lower_bound({id, Seq(0)});
+  while (record != records_.end() && of(*record)) record = records_.erase(record);
+  auto outcome = outcomes_.lower_bound({id, Seq(0)});
+  while (outcome != outcomes_.end() && of(*outcome)) outcome = outcomes_.erase(outcome);
+  auto chunk = chunks_.lower_bound({id, 0, 0});
+  while (chunk != chunks_.end() && std::get<0>(*chunk) == id) chunk = chunks_.erase(chunk);
+}
+
+void VirtualDisk::DropBody(const SegmentId& id, uint32_t body, uint32_t chunks) {
+  for (uint32_t index = 0; index < chunks; ++index) chunks_.erase({id, body, index});
+}
+
+bool VirtualDisk::HasBody(const SegmentId& id, uint32_t body, uint32_t chunks) const {
+  for (uint32_t index = 0; index < chunks; ++index) {
+    if (!chunks_.contains({id, body, index})) return false;
+  }
+  return true;
+}
+
 void VirtualDisk::Apply(const std::vector<spool::WriteOp>& ops) {
   for (const spool::WriteOp& op : ops) {
     std::visit(
@@ -32,13 +56,15 @@ void VirtualDisk::Apply(const std::vector<spool::WriteOp>& ops) {
             },
             [&](const spool::DeleteSegment& gone) {
               segments_.erase(gone.id);
-              std::erase_if(records_, [&](const auto& e) { return e.first.segment == gone.id; });
+              EraseOf(gone.id);
             },
             [&](const spool::PutMessage& put) {
               auto record = spool::DecodeMessageRecord(*put.record);
               ASSERT_TRUE(record.ok()) << record.status();
               auto& segment = At(put.id.segment);
               segment.held.add(put.id.seq.value());
+              segment.aborted.remove(put.id.seq.value());  // one key holds one value
+              segment.finished.remove(put.id.seq.value());
               const auto legs = static_cast<uint32_t>(record->envelope.forward_paths.size());
               if (legs != 1 || record->chunks != 1) {
                 segment.shapes[put.id.seq] = {record->body, record->chunks, legs};
@@ -49,14 +75,25 @@ void VirtualDisk::Apply(const std::vector<spool::WriteOp>& ops) {
               auto& segment = At(put.id.segment);
               segment.held.remove(put.id.seq.value());
               segment.aborted.add(put.id.seq.value());
+              DropBody(put.id.segment, put.body, put.chunks);
+              segment.shapes.erase(put.id.seq);
               records_.erase(put.id);
+              outcomes_.erase(put.id);
             },
-            [&](const spool::PutOutcome& put) { At(put.segment).outcomes.push_back(put.outcome); },
+            [&](const spool::PutOutcome& put) {
+              outcomes_[{put.segment, put.outcome.seq}][put.outcome.leg] = put.outcome;
+            },
             [&](const spool::PutFinished& put) {
               auto& segment = At(put.id.segment);
               segment.held.remove(put.id.seq.value());
               segment.finished.add(put.id.seq.value());
+              DropBody(put.id.segment, put.body, put.chunks);
+              if (put.outcomes != std::vector{spool::Outcome::kDelivered}) {
+                segment.odd[put.id.seq] = put.outcomes;
+              }
+              segment.shapes.erase(put.id.seq);
               records_.erase(put.id);
+              outcomes_.erase(put.id);
             },
             [&](const spool::PutMeta& put) {
               auto id = cluster::ParseAttemptKey(put.key);
@@ -67,7 +104,10 @@ void VirtualDisk::Apply(const std::vector<spool::WriteOp>& ops) {
               auto id = cluster::ParseAttemptKey(gone.key);
               if (id.ok() && segments_.contains(id->segment)) At(id->segment).heard.erase(id->seq);
             },
-            [](const auto&) {},
+            [&](const spool::PutChunk& put) {
+              chunks_.insert({put.segment, put.body, put.index});
+            },
+            [&](const spool::DeleteBody& gone) { DropBody(gone.segment, gone.body, gone.chunks); },
         },
         op);
   }
@@ -79,6 +119,10 @@ std::vector<cluster::RecoveredSegment> VirtualDisk::Recover(Instant now, Duratio
     if (segment.stored.record.holders.empty()) continue;  // no record was ever written
     all.push_back(segment);
     for (auto& [seq, attempt] : all.back().heard) attempt.until = now + grace;
+    auto outcome = outcomes_.lower_bound({id, Seq(0)});
+    for (; outcome != outcomes_.end() && outcome->first.segment == id; ++outcome) {
+      for (const auto& [leg, known] : outcome->second) all.back().outcomes.push_back(known);
+    }
   }
   return all;
 }
@@ -88,6 +132,27 @@ const Bytes* VirtualDisk::Record(const MessageId& id) const {
   return it == records_.end() ? nullptr : &it->second;
 }
 
-bool VirtualDisk::Holds(const MessageId& id) const { return records_.contains(id); }
+const cluster::RecoveredSegment* VirtualDisk::Find(const SegmentId& id) const {
+  auto it = segments_.find(id);
+  return it == segments_.end() ? nullptr : &it->second;
+}
+
+bool VirtualDisk::Aborted(const MessageId& id) const {
+  const cluster::RecoveredSegment* segment = Find(id.segment);
+  return segment != nullptr && cluster::Contains(segment->aborted, id.seq);
+}
+
+bool VirtualDisk::Finished(const MessageId& id) const {
+  const cluster::RecoveredSegment* segment = Find(id.segment);
+  if (segment == nullptr) return false;
+  if (!segment->stored.closed) return cluster::Contains(segment->finished, id.seq);
+  auto listed = cluster::FromRanges(segment->stored.finished_ranges);
+  return listed.ok() && cluster::Contains(*listed, id.seq);
+}
+
+bool VirtualDisk::KnowsOutcome(const MessageId& id, uint32_t leg) const {
+  auto known = outcomes_.find(id);
+  return Finished(id) || (known != outcomes_.end() && known->second.contains(leg));
+}
 
 }  // namespace fermo::test

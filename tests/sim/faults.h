@@ -1,0 +1,47 @@
+// What goes wrong, and when: a list of faults drawn from a seed.
+//
+// A fault begins and, after its span, ends. Whatever is still wrong at the end
+// of the list is healed by the Simulation.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "lib/base/random.h"
+#include "lib/base/time.h"
+
+namespace fermo::sim {
+
+enum class FaultKind : uint8_t {
+  kCrash,           // a process; it is started again after the span
+  kPower,           // a machine: unsynced writes are gone, its clock starts anew
+  kRegion,          // power, for every node of a region
+  kStall,           // a process takes in nothing
+  kStallBeforeDot,  // it is stopped between its last check and the final dot
+  kCutOneWay,       // from one node to another
+  kCutBothWays,
+  kIsolate,   // a node from all others
+  kSlowDisk,  // every sync takes this long
+  kStuckDisk,
+  kFailingDisk,  // a sync fails; the process ends itself and is started again
+  kFullDisk,
+  kLossy,  // control frames are lost, doubled and reordered
+  kPrimaryDown,
+  kPrimaryUnsure,  // replies get lost, legs are refused
+  kRestart,        // a clean stop and a start
+};
+std::string_view ToString(FaultKind kind);
+
+struct Fault {
+  FaultKind kind = FaultKind::kCrash;
+  Duration at{};
+  Duration span{};
+  int node = 0;
+  int other = 0;
+};
+
+// `count` faults within `window`, by nodes 0 to nodes-1.
+std::vector<Fault> DrawFaults(Rng& random, uint32_t count, int nodes, Duration window);
+
+}  // namespace fermo::sim

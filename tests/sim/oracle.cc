@@ -1,0 +1,184 @@
+#include "tests/sim/oracle.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+
+namespace fermo::sim {
+
+void Oracle::Fail(Instant now, std::string_view invariant, const std::string& what) {
+  history_.Add(now, "VIOLATION of {}: {}", invariant, what);
+  violations_.push_back(fmt::format("{}: {}", invariant, what));
+}
+
+void Oracle::Uploading(uint64_t token, uint64_t mail, uint32_t legs) {
+  sent_[token] = {mail, legs, false};
+}
+
+// Copies whose write was synced.
+uint32_t Oracle::HoldersOf(const MessageId& id, std::set<std::string>* regions) const {
+  uint32_t copies = 0;
+  for (int node = 0; node < cluster_.size(); ++node) {
+    const test::VirtualDisk& disk = cluster_.disk(node).durable();
+    if (!disk.Holds(id) && !disk.Finished(id)) continue;
+    ++copies;
+    regions->insert(cluster_.region(node));
+  }
+  return copies;
+}
+
+void Oracle::Verdict(Instant now, uint64_t token, const MessageId& id, bool accepted) {
+  Sent& sent = sent_.at(token);
+  if (std::exchange(sent.answered, true)) {
+    Fail(now, "I8 one-verdict", fmt::format("upload {} was answered twice", token));
+  }
+  if (!accepted) return;
+  accepted_[id] = token;
+  std::set<std::string> regions;
+  const uint32_t copies = HoldersOf(id, &regions);
+  if (copies >= options_.write_copies && regions.size() >= options_.min_regions) return;
+  Fail(now, "I3 durable-250",
+       fmt::format("{} was answered 250 with {} copies in {} regions", ToString(id), copies,
+                   regions.size()));
+}
+
+void Oracle::TookOver(Instant now, int node, const SegmentId& segment, Epoch epoch) {
+  const auto [known, first] = owners_.emplace(std::pair(segment, epoch), node);
+  if (first || known->second == node) return;
+  Fail(now, "I5 one-owner",
+       fmt::format("nodes {} and {} both own {} at epoch {}", known->second, node,
+                   ToString(segment), epoch.value()));
+}
+
+bool Oracle::OutcomeOnW(const MessageId& id, uint32_t leg) const {
+  uint32_t knowing = 0;
+  for (int node = 0; node < cluster_.size(); ++node) {
+    const test::VirtualDisk& disk = cluster_.disk(node).live();
+    // Who has it as aborted never delivers it either.
+    knowing += disk.KnowsOutcome(id, leg) || disk.Aborted(id) ? 1 : 0;
+  }
+  return knowing >= options_.write_copies;
+}
+
+void Oracle::AttemptBegins(Instant now, int node, const MessageId& id,
+                           const std::vector<uint32_t>& legs) {
+  const bool known =
+      std::all_of(legs.begin(), legs.end(), [&](uint32_t leg) { return OutcomeOnW(id, leg); });
+  trying_[{node, id}] = {now, node, known};
+  trying_legs_[{node, id}] = legs;
+}
+
+void Oracle::AttemptEnds(int node, const MessageId& id, bool with_outcomes) {
+  if (with_outcomes) return;  // until W know it, its owner's death may double it
+  trying_legs_.erase({node, id});
+}
+
+void Oracle::NodeStops(Instant, int node) {
+  auto it = trying_legs_.lower_bound({node, MessageId{}});
+  while (it != trying_legs_.end() && it->first.first == node) {
+    for (uint32_t leg : it->second) {
+      if (!OutcomeOnW(it->first.second, leg)) owner_died_.insert({it->first.second, leg});
+    }
+    it = trying_legs_.erase(it);
+  }
+}
+
+void Oracle::BodyGoes(Instant now, int node, const MessageId& id) {
+  const Bytes* octets = cluster_.disk(node).live().Record(id);
+  if (octets == nullptr) return;  // another mark, or an append that was overtaken
+  const auto record = spool::DecodeMessageRecord(**octets);
+  if (!record.ok()) return;
+  for (uint32_t leg = 0; leg < record->envelope.forward_paths.size(); ++leg) {
+    if (OutcomeOnW(id, leg)) continue;
+    Fail(now, "I10 kept",
+         fmt::format("node {} drops the body of {} while fewer than W know the "
+                     "outcome of leg {}",
+                     node, ToString(id), leg));
+  }
+}
+
+void Oracle::Unreadable(Instant now, int node, const MessageId& id) {
+  Fail(now, "I2 no-invention",
+       fmt::format("node {} may deliver {}, but its disk lacks a part of it", node, ToString(id)));
+}
+
+void Oracle::DotLeaves(Instant now, int node, const MessageId& id,
+                       const std::vector<uint32_t>& legs, Epoch epoch) {
+  const test::VirtualDisk& own = cluster_.disk(node).live();
+  if (own.Aborted(id)) {
+    Fail(now, "I4 no-known-dot",
+         fmt::format("node {} delivers {}, which its own disk has as aborted", node, ToString(id)));
+  }
+  for (uint32_t leg : legs) {
+    if (!own.KnowsOutcome(id, leg)) continue;
+    Fail(now, "I4 no-known-dot",
+         fmt::format("node {} delivers leg {} of {}, whose outcome its own disk has", node, leg,
+                     ToString(id)));
+  }
+  for (int other = 0; other < cluster_.size(); ++other) {
+    if (other == node || !cluster_.Owns(other, id.segment, epoch)) continue;
+    Fail(now, "I5 one-owner",
+         fmt::format("node {} sends the final dot of {} while node {} owns its segment", node,
+                     ToString(id), other));
+  }
+}
+
+void Oracle::Delivered(Instant now, int node, const MessageId& id, uint64_t token, uint32_t leg) {
+  auto sent = sent_.find(token);
+  if (sent == sent_.end() || leg >= sent->second.legs) {
+    Fail(now, "I2 no-invention", fmt::format("{} was never sent", ToString(id)));
+    return;
+  }
+  std::vector<Copy>& copies = copies_[{sent->second.mail, leg}];
+  copies.push_back({id, trying_[{node, id}]});
+  if (copies.size() == 1) return;
+  ++duplicates_;
+  if (Explained(sent->second.mail, leg, copies.front(), copies.back())) return;
+  Fail(now, "I6 no-duplicate",
+       fmt::format("leg {} of mail {} reached the primary as {} by node {} and as {} by node {}",
+                   leg, sent->second.mail, ToString(copies.front().id), copies.front().attempt.node,
+                   ToString(id), node));
+}
+
+bool Oracle::Explained(uint64_t mail, uint32_t leg, const Copy& first, const Copy& later) const {
+  if (!options_.faults) return false;
+  if (first.id != later.id) return retried_.contains(mail);  // D1
+  if (reply_lost_.contains({first.id, leg})) return true;    // D2
+  if (owner_died_.contains({first.id, leg})) return true;    // D3
+  // D3, too: the first owner was held up for longer than the grace.
+  const Duration grace = options_.grace - options_.grace / 50;
+  return later.attempt.begun - first.attempt.begun >= grace && !later.attempt.known_before;
+}
+
+void Oracle::ReplyLost(const MessageId& id, const std::vector<uint32_t>& legs) {
+  for (uint32_t leg : legs) reply_lost_.insert({id, leg});
+}
+
+bool Oracle::AllDelivered() const {
+  for (const auto& [id, token] : accepted_) {
+    const Sent& sent = sent_.at(token);
+    for (uint32_t leg = 0; leg < sent.legs; ++leg) {
+      if (!copies_.contains({sent.mail, leg})) return false;
+    }
+  }
+  return true;
+}
+
+void Oracle::Judge(Instant now, bool in_time) {
+  for (const auto& [id, token] : accepted_) {
+    const Sent& sent = sent_.at(token);
+    for (uint32_t leg = 0; leg < sent.legs; ++leg) {
+      auto copies = copies_.find({sent.mail, leg});
+      if (copies != copies_.end()) continue;
+      Fail(now, "I1 no-loss",
+           fmt::format("leg {} of {} was answered 250 and never delivered", leg, ToString(id)));
+    }
+  }
+  if (!in_time) Fail(now, "I9 live", "mail or segments are left when the time after healing is up");
+  for (int node = 0; in_time && node < cluster_.size(); ++node) {
+    if (cluster_.disk(node).live().Empty()) continue;
+    Fail(now, "I7 converged", fmt::format("node {} still keeps segments", node));
+  }
+}
+
+}  // namespace fermo::sim

@@ -1,0 +1,122 @@
+// What must never happen, judged by what senders, primaries and disks saw.
+//
+// The invariants (docs/replication.md names them so, too):
+//   I1 no-loss       every mail answered 250 reaches the primary
+//   I2 no-invention  what the primary gets was sent, whole
+//   I3 durable-250   at a 250, W synced copies in min_regions regions exist
+//   I4 no-known-dot  no dot for a leg whose end or abort lies on the own disk
+//   I5 one-owner     one owner per segment and epoch; no dot beside a later owner
+//   I6 no-duplicate  every further copy falls into D1, D2 or D3
+//   I7 converged     nothing is left anywhere when all is delivered
+//   I8 one-verdict   an upload is answered once
+//   I10 kept         a body goes only when W disks know every outcome
+//   I9 live          all is delivered within a bound after healing
+// The oracle reads disks of its own accord; it asks no machine what it thinks,
+// but for who acts as an owner.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "lib/base/ids.h"
+#include "lib/base/time.h"
+#include "tests/sim/history.h"
+#include "tests/sim/sim_disk.h"
+
+namespace fermo::sim {
+
+// What the oracle may look at.
+class Cluster {
+ public:
+  virtual ~Cluster() = default;
+  virtual int size() const = 0;
+  virtual const SimDisk& disk(int node) const = 0;
+  virtual const std::string& region(int node) const = 0;
+  // It acts as owner of this epoch or a later one.
+  virtual bool Owns(int node, const SegmentId& segment, Epoch at_least) const = 0;
+};
+
+struct OracleOptions {
+  uint32_t write_copies = 2;
+  uint32_t min_regions = 2;
+  Duration grace{};
+  bool faults = true;
+};
+
+class Oracle {
+ public:
+  Oracle(const Cluster& cluster, OracleOptions options, History& history)
+      : cluster_(cluster), options_(options), history_(history) {}
+
+  // --- Senders
+  void Uploading(uint64_t token, uint64_t mail, uint32_t legs);
+  void Verdict(Instant now, uint64_t token, const MessageId& id, bool accepted);
+  void SenderRetries(uint64_t mail) { retried_.insert(mail); }
+
+  // --- Owners
+  void TookOver(Instant now, int node, const SegmentId& segment, Epoch epoch);
+  void AttemptBegins(Instant now, int node, const MessageId& id, const std::vector<uint32_t>& legs);
+  void AttemptEnds(int node, const MessageId& id, bool with_outcomes);
+  void DotLeaves(Instant now, int node, const MessageId& id, const std::vector<uint32_t>& legs,
+                 Epoch epoch);
+  void Unreadable(Instant now, int node, const MessageId& id);  // what it holds and may deliver
+  void BodyGoes(Instant now, int node, const MessageId& id);
+  void NodeStops(Instant now, int node);  // killed, or its power is gone
+
+  // --- The primary
+  void Delivered(Instant now, int node, const MessageId& id, uint64_t token, uint32_t leg);
+  void ReplyLost(const MessageId& id, const std::vector<uint32_t>& legs);
+
+  // --- At the end
+  void Judge(Instant now, bool in_time);
+
+  bool AllDelivered() const;  // of what was accepted
+  const std::vector<std::string>& violations() const { return violations_; }
+  uint64_t accepted() const { return accepted_.size(); }
+  uint64_t duplicates() const { return duplicates_; }
+
+ private:
+  using Leg = std::pair<MessageId, uint32_t>;
+  struct Sent {
+    uint64_t mail = 0;
+    uint32_t legs = 0;
+    bool answered = false;
+  };
+  struct Try {
+    Instant begun{};
+    int node = 0;
+    bool known_before = false;  // W holders knew its outcome when the try began
+  };
+  struct Copy {
+    MessageId id;
+    Try attempt;
+  };
+
+  void Fail(Instant now, std::string_view invariant, const std::string& what);
+  uint32_t HoldersOf(const MessageId& id, std::set<std::string>* regions) const;
+  bool OutcomeOnW(const MessageId& id, uint32_t leg) const;
+  bool Explained(uint64_t mail, uint32_t leg, const Copy& first, const Copy& later) const;
+
+  const Cluster& cluster_;
+  const OracleOptions options_;
+  History& history_;
+  std::map<uint64_t, Sent> sent_;           // by token
+  std::map<MessageId, uint64_t> accepted_;  // token
+  std::set<uint64_t> retried_;              // mails that a sender sent again
+  std::map<std::pair<SegmentId, Epoch>, int> owners_;
+  std::map<std::pair<int, MessageId>, Try> trying_;  // until W holders know the outcome
+  std::map<std::pair<int, MessageId>, std::vector<uint32_t>> trying_legs_;
+  std::set<Leg> reply_lost_;                                           // D2
+  std::set<Leg> owner_died_;                                           // D3
+  std::map<std::pair<uint64_t, uint32_t>, std::vector<Copy>> copies_;  // by mail and leg
+  uint64_t duplicates_ = 0;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace fermo::sim

@@ -1,0 +1,290 @@
+#include "tests/sim/sim_node.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+
+namespace fermo::sim {
+
+using namespace std::chrono_literals;
+using cluster::Channel;
+
+namespace {
+
+constexpr Duration kTick = 100ms;
+constexpr Duration kSyncTime = 1ms;
+constexpr char kDomain[] = "example.test";
+// What a read of one copy from the store costs.
+constexpr Duration kRead = 200us;
+
+int IndexOf(NodeId id) { return static_cast<int>(id.value()) - 1; }
+
+}  // namespace
+
+SimNode::SimNode(World world, NodeSettings settings, cluster::Snapshot snapshot)
+    : world_(world),
+      settings_(std::move(settings)),
+      snapshot_(std::move(snapshot)),
+      machine_started_(world.scheduler.now() - 1h),
+      sync_time_(kSyncTime) {}
+
+Instant SimNode::Local() const {
+  const Duration up = world_.scheduler.now() - machine_started_;
+  return Instant(std::chrono::duration_cast<Duration>(up * settings_.clock_rate) + 1s);
+}
+
+// --- Life
+
+void SimNode::Boot() {
+  if (Running()) return;
+  ++boot_;
+  cluster::ReplicaOptions options = settings_.replica;
+  options.self = settings_.id;
+  options.boot = boot_;
+  options.seed = world_.random.NextU64();
+  if (machine_restarted_) options.machine_restarted_at = Instant(1ns);
+  queue_random_ = std::make_unique<Rng>(world_.random.NextU64());
+  domains_ = std::make_unique<node::DomainTable>();
+  domains_->Assign(domains_->Intern(kDomain), domains_->InternRoute({"primary.test", 25}));
+  node::QueueOptions queue;
+  queue.retry_first = 5s;
+  queue_ = std::make_unique<node::DeliveryQueue>(queue, *domains_, *queue_random_);
+  disk_.Open();
+  disk_fails_ = false;
+  sync_time_ = kSyncTime;
+  stalled_until_ = Instant{};
+  replica_ = std::make_unique<cluster::Replica>(
+      options, snapshot_, disk_.live().Recover(Local(), options.grace), Local());
+  world_.history.Add(world_.scheduler.now(), "node {} boots for the {}. time", settings_.index,
+                     boot_);
+  world_.network.Started(settings_.index);
+  Tick();
+}
+
+void SimNode::EndProcess() {
+  world_.oracle.NodeStops(world_.scheduler.now(), settings_.index);
+  replica_.reset();
+  events_.clear();
+  stalled_.clear();
+  writes_.clear();
+  writing_ = false;
+  attempts_.clear();
+  std::map<cluster::UploadId, Uploading> cut_off;
+  cut_off.swap(uploads_);
+  for (auto& [id, upload] : cut_off) upload.verdict(std::nullopt);
+}
+
+void SimNode::Crash() {
+  if (!Running()) return;
+  world_.history.Add(world_.scheduler.now(), "node {} is killed", settings_.index);
+  // What was handed to the log is with the system, up to some write.
+  const uint64_t handed = world_.random.Uniform(writes_.size() + 1);
+  for (uint64_t i = 0; i < handed; ++i) {
+    disk_.Apply(std::make_shared<std::vector<spool::WriteOp>>(std::move(writes_[i].ops)), false);
+  }
+  EndProcess();
+  world_.network.Died(settings_.index, false);
+}
+
+void SimNode::LosePower() {
+  if (Running()) EndProcess();
+  world_.history.Add(world_.scheduler.now(), "node {} loses power", settings_.index);
+  disk_.LosePower(world_.random);
+  machine_started_ = world_.scheduler.now();
+  machine_restarted_ = true;
+  world_.network.Died(settings_.index, true);
+}
+
+void SimNode::Stall(Duration span) {
+  if (!Running()) return;
+  world_.history.Add(world_.scheduler.now(), "node {} stalls for {} ms", settings_.index,
+                     span / 1ms);
+  stalled_until_ = std::max(stalled_until_, world_.scheduler.now() + span);
+  world_.network.Stalled(settings_.index);
+  world_.scheduler.At(stalled_until_, [this, boot = boot_] {
+    if (boot != boot_ || !Answering()) return;
+    std::deque<Scheduler::Task> waiting;
+    waiting.swap(stalled_);
+    for (Scheduler::Task& task : waiting) Do(std::move(task));
+  });
+}
+
+void SimNode::Do(Scheduler::Task task) {
+  if (!Running()) return;
+  if (Answering()) {
+    task();
+  } else {
+    stalled_.push_back(std::move(task));
+  }
+}
+
+void SimNode::WhenOn(Duration after, Scheduler::Task task) {
+  world_.scheduler.After(after, [this, boot = boot_, task = std::move(task)] {
+    if (boot == boot_) Do(task);
+  });
+}
+
+void SimNode::Tick() {
+  Step(cluster::Tick{});
+  if (!Running()) return;
+  queue_->Advance(Local());
+  Deliver();
+  WhenOn(kTick, [this] { Tick(); });
+}
+
+// --- The machine
+
+void SimNode::Receive(cluster::Event event) {
+  Do([this, event = std::move(event)] { Step(event); });
+}
+
+// Actions may lead to further events, which wait for their turn.
+void SimNode::Step(const cluster::Event& event) {
+  events_.push_back(event);
+  if (stepping_) return;
+  stepping_ = true;
+  while (Running() && !events_.empty()) {
+    cluster::Event next = std::move(events_.front());
+    events_.pop_front();
+    if (disk_full_) {
+      const auto* data = std::get_if<cluster::DataReceived>(&next);
+      const bool copy =
+          data != nullptr && (std::holds_alternative<cluster::Append>(data->message) ||
+                              std::holds_alternative<cluster::Chunk>(data->message));
+      if (copy) continue;
+    }
+    cluster::Actions actions = replica_->Step(next, Local());
+    for (cluster::Action& action : actions) {
+      if (!Running()) break;
+      std::visit([this](auto& a) { Perform(a); }, action);
+    }
+  }
+  stepping_ = false;
+}
+
+void SimNode::Perform(cluster::SendControl& action) {
+  world_.network.Send(settings_.index, IndexOf(action.to), Channel::kControl, action.answer,
+                      cluster::ControlReceived{settings_.id, boot_, std::move(action.message)});
+}
+
+void SimNode::Perform(cluster::SendData& action) {
+  world_.network.Send(settings_.index, IndexOf(action.to), Channel::kData, action.answer,
+                      cluster::DataReceived{settings_.id, std::move(action.message)});
+}
+
+// As node/replication/copier: read one, send it, read the next.
+void SimNode::Perform(cluster::SendCopies& action) {
+  Duration at{};
+  for (const uint32_t seq : action.seqs) {
+    at += kRead;
+    const MessageId id{action.segment.id, Seq(seq)};
+    WhenOn(at, [this, id, to = action.to, segment = action.segment] {
+      const Bytes* octets = disk_.live().Record(id);
+      if (octets == nullptr) return;  // finished meanwhile
+      auto record = spool::DecodeMessageRecord(**octets);
+      if (!record.ok() || !disk_.live().HasBody(id.segment, record->body, record->chunks)) return;
+      cluster::Append append{segment, id.seq, *octets, nullptr, true};
+      auto send = [&](cluster::DataMessage message) {
+        world_.network.Send(settings_.index, IndexOf(to), Channel::kData, false,
+                            cluster::DataReceived{settings_.id, std::move(message)});
+      };
+      if (record->chunks == 1) append.chunk = MakeBytes("chunk");
+      for (uint32_t i = 0; record->chunks > 1 && i < record->chunks; ++i) {
+        send(cluster::Chunk{id.segment, record->body, i, MakeBytes("chunk")});
+      }
+      send(std::move(append));
+    });
+  }
+}
+
+// --- The disk
+
+void SimNode::Perform(cluster::Persist& action) {
+  writes_.push_back(std::move(action));
+  StartWriting();
+}
+
+void SimNode::StartWriting() {
+  if (writing_ || writes_.empty()) return;
+  writing_ = true;
+  const size_t batch = writes_.size();
+  // The disk goes on while the process is stalled; its answer waits.
+  world_.scheduler.After(world_.random.Jitter(sync_time_, 0.5), [this, boot = boot_, batch] {
+    if (boot == boot_ && Running()) FinishWriting(batch);
+  });
+}
+
+void SimNode::FinishWriting(size_t batch) {
+  bool synced = false;
+  for (size_t i = 0; i < batch; ++i) {
+    synced = synced || writes_[i].durability == spool::Durability::kSynced;
+  }
+  if (synced && disk_fails_) {
+    world_.history.Add(world_.scheduler.now(), "node {} ends itself: fsync failed",
+                       settings_.index);
+    Crash();
+    on_death();
+    return;
+  }
+  std::vector<uint64_t> tokens;
+  for (size_t i = 0; i < batch; ++i) {
+    const bool last = i + 1 == batch;
+    auto ops = std::make_shared<std::vector<spool::WriteOp>>(std::move(writes_.front().ops));
+    for (const spool::WriteOp& op : *ops) {
+      const auto* finished = std::get_if<spool::PutFinished>(&op);
+      if (finished != nullptr) {
+        world_.oracle.BodyGoes(world_.scheduler.now(), settings_.index, finished->id);
+      }
+    }
+    disk_.Apply(ops, synced && last);
+    if (writes_.front().token != 0) tokens.push_back(writes_.front().token);
+    writes_.pop_front();
+  }
+  writing_ = false;
+  StartWriting();
+  for (const uint64_t token : tokens) Receive(cluster::Persisted{token});
+}
+
+void SimNode::Perform(cluster::Note& action) {
+  world_.history.Add(world_.scheduler.now(), "node {} notes {} of {} at epoch {}", settings_.index,
+                     action.what, ToString(action.segment), action.epoch.value());
+  if (action.what == "takeover") {
+    world_.oracle.TookOver(world_.scheduler.now(), settings_.index, action.segment, action.epoch);
+  }
+}
+
+std::string SimNode::Describe() const {
+  std::string text = fmt::format("node {}: {}", settings_.index, Running() ? "runs" : "is down");
+  for (const auto& [id, stored] : disk_.live().segments()) {
+    text += fmt::format("\n    {}", ToString(id));
+    const cluster::Segment* segment = Running() ? replica_->Find(id) : nullptr;
+    if (segment == nullptr) {
+      text += " on disk only";
+      continue;
+    }
+    text += fmt::format(
+        " epoch {} of node {}{}{}, promised {} to {}, holds {}, aborted {}, finished {}",
+        segment->record.epoch.value(), IndexOf(segment->record.owner),
+        segment->record.sealed ? ", sealed" : "", segment->closed ? ", closed" : "",
+        segment->promised.value(), IndexOf(segment->promised_to), segment->held.toString(),
+        segment->aborted.cardinality(), segment->finished.cardinality());
+    if (!segment->owner) continue;
+    text += fmt::format(", OWNER: wants {}, attempts {}, leases {}",
+                        segment->owner->wanted.toString(), segment->owner->attempts.size(),
+                        replica_->MayStart(id, Local()) ? "yes" : "no");
+    for (const cluster::HolderView& view : segment->owner->holders) {
+      text += fmt::format(", node {}{}{}{} lacks {}", IndexOf(view.node),
+                          view.synced ? " synced" : "", view.syncing ? " syncing" : "",
+                          view.closed ? " closed" : "", (segment->held - view.has).cardinality());
+    }
+  }
+  return text;
+}
+
+bool SimNode::Owns(const SegmentId& id, Epoch at_least) const {
+  const cluster::Segment* segment = Running() ? replica_->Find(id) : nullptr;
+  return segment != nullptr && segment->owner && segment->record.epoch >= at_least &&
+         replica_->MayStart(id, Local());
+}
+
+}  // namespace fermo::sim

@@ -1,0 +1,159 @@
+// One node: the machines that production runs (cluster::Replica and
+// node::DeliveryQueue) between a virtual disk, network and primary.
+//
+// Life: Boot, then Crash or LosePower, then Boot again. A stalled process
+// (SIGSTOP, a long pause) takes in nothing until it goes on; what comes in
+// waits. Its clock runs at a rate of its own and starts with its machine.
+// Owned by the Simulation; one thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/cluster/replica.h"
+#include "node/delivery/delivery_queue.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_network.h"
+#include "tests/sim/sim_primary.h"
+
+namespace fermo::sim {
+
+// What all nodes share.
+struct World {
+  Scheduler& scheduler;
+  Rng& random;
+  SimNetwork& network;
+  Oracle& oracle;
+  SimPrimary& primary;
+  History& history;
+};
+
+struct NodeSettings {
+  int index = 0;
+  NodeId id;
+  std::string region;
+  double clock_rate = 1;
+  cluster::ReplicaOptions replica;
+  Duration dot_timeout{};  // until a silent primary's reply to the final dot is given up
+  uint32_t connections = 4;
+};
+
+class SimNode : public Endpoint {
+ public:
+  SimNode(World world, NodeSettings settings, cluster::Snapshot snapshot);
+
+  // --- Faults
+  void Boot();
+  void Crash();
+  void LosePower();
+  void Stall(Duration span);
+  void SlowDisk(Duration per_sync) { sync_time_ = per_sync; }
+  void FailDisk() { disk_fails_ = true; }  // at its next synced write the process ends itself
+  void FillDisk(bool full) { disk_full_ = full; }
+  void StallBeforeNextDot(Duration span) { stall_before_dot_ = span; }
+  void StopAccepting() { Receive(cluster::StopAccepting{}); }
+  // Called when the process ended itself.
+  std::function<void()> on_death;
+
+  // --- Senders, by way of a frontend. `verdict` is called once; empty: no answer.
+  struct Mail {
+    uint64_t token = 0;
+    uint32_t legs = 1;
+    uint32_t chunks = 1;
+    Duration between_chunks{};
+  };
+  using Verdict = std::function<void(std::optional<absl::Status>)>;
+  void Upload(Mail mail, Verdict verdict);
+
+  // --- Views
+  bool Running() const override { return replica_ != nullptr; }
+  bool Answering() const override { return Running() && stalled_until_ <= world_.scheduler.now(); }
+  uint32_t boot() const override { return boot_; }
+  NodeId id() const override { return settings_.id; }
+  void Receive(cluster::Event event) override;
+  const SimDisk& disk() const { return disk_; }
+  const std::string& region() const { return settings_.region; }
+  bool Owns(const SegmentId& segment, Epoch at_least) const;
+  std::string Describe() const;  // what is left here, for a reader of the history
+  bool disk_full() const { return disk_full_; }
+
+ private:
+  struct Uploading {
+    Mail mail;
+    Verdict verdict;
+    MessageId id;
+    uint32_t sent_chunks = 0;
+  };
+  struct Attempt {
+    std::vector<uint32_t> legs;
+    Epoch epoch;
+    bool dot_sent = false;
+  };
+  // Runs when this process, and no later one, is on; later if it is stalled.
+  void WhenOn(Duration after, Scheduler::Task task);
+  void Do(Scheduler::Task task);
+  Instant Local() const;
+  void Step(const cluster::Event& event);
+  void Tick();
+  void EndProcess();
+
+  void Perform(cluster::SendControl& action);
+  void Perform(cluster::SendData& action);
+  void Perform(cluster::SendCopies& action);
+  void Perform(cluster::Persist& action);
+  void Perform(cluster::UploadSettled& action);
+  void Perform(cluster::TakeOver& action);
+  void Perform(cluster::LegsSettled& action);
+  void Perform(cluster::SegmentLost& action);
+  void Perform(cluster::AttemptCleared& action);
+  void Perform(cluster::AttemptStopped& action);
+  void Perform(cluster::Note& action);
+
+  void StartWriting();
+  void FinishWriting(size_t batch);
+  void NextChunk(cluster::UploadId upload);
+  void Commit(cluster::UploadId upload);
+  void Enqueue(const MessageId& id, const spool::MessageRecord& record,
+               const std::vector<uint32_t>& done, Instant not_before);
+  void Deliver();
+  void SendDot(const MessageId& id);
+  void DotArrives(const MessageId& id, const std::vector<uint32_t>& legs);
+  void EndAttempt(const MessageId& id, std::vector<node::LegResult> results);
+
+  const World world_;
+  const NodeSettings settings_;
+  const cluster::Snapshot snapshot_;
+  uint32_t boot_ = 0;
+  Instant machine_started_;
+  bool machine_restarted_ = false;
+  std::unique_ptr<cluster::Replica> replica_;
+  std::deque<cluster::Event> events_;
+  bool stepping_ = false;
+  Instant stalled_until_{};
+  std::deque<Scheduler::Task> stalled_;
+
+  SimDisk disk_;
+  std::deque<cluster::Persist> writes_;
+  bool writing_ = false;
+  Duration sync_time_;
+  bool disk_fails_ = false;
+  bool disk_full_ = false;
+
+  cluster::UploadId next_upload_ = 1;
+  std::map<cluster::UploadId, Uploading> uploads_;
+  std::unique_ptr<Rng> queue_random_;
+  std::unique_ptr<node::DomainTable> domains_;
+  std::unique_ptr<node::DeliveryQueue> queue_;
+  std::map<MessageId, Attempt> attempts_;
+  Duration stall_before_dot_{};
+};
+
+}  // namespace fermo::sim
