@@ -11,7 +11,8 @@ absl::Status CheckConfig(const ConfigSource& source, fermoposta::v1::Coordinator
   errors.Require("name", config->name());
   errors.Require("data_dir", config->data_dir());
   const HostPort listen = errors.RequiredHostPort("listen", config->listen());
-  errors.RequiredHostPort("http_listen", config->http_listen());
+  const HostPort http_listen = errors.RequiredHostPort("http_listen", config->http_listen());
+  errors.RequireListenable("http_listen", http_listen);
   if (config->insecure()) {
     errors.RequireLoopback("listen", listen);
   } else {

@@ -98,7 +98,8 @@ void AddGlobalOptions(CLI::App* app, Parsed* p) {
                   fmt::format("HOST:PORT; may be repeated, the first that answers is asked "
                               "(FERMOCTL_COORDINATOR, or {})",
                               kDefaultCoordinator))
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);  // one each time: what follows may be a DOMAIN
   app->add_flag("--insecure", p->session.insecure, "Plaintext; loopback addresses only");
   app->add_option("-o,--output", p->output, "table or json (table)")
       ->check(CLI::IsMember({"table", "json"}));

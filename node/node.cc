@@ -233,6 +233,7 @@ absl::Status Node::Parts::Join() {
     if (std::exchange(join_refused, status) == status) return;
     log.Error("join_refused", {{log::kError, status}});
   };
+  callbacks.on_joined = [this] { join_refused = absl::OkStatus(); };
   callbacks.on_problem = [this](const absl::Status& status) {
     log.Warning("coordinator_problem", {{log::kError, status}});
   };
@@ -244,7 +245,6 @@ absl::Status Node::Parts::Join() {
 }
 
 void Node::Parts::OnSnapshot(const cluster::Snapshot& next) {
-  join_refused = absl::OkStatus();
   if (identity.cluster_uuid.empty()) {
     // Once in the life of a data directory, before anything is accepted.
     if (absl::Status bound = BindCluster(*store, next.cluster_uuid); !bound.ok()) {
@@ -292,6 +292,10 @@ void Node::Parts::CheckDisk() {
 
 absl::Status Node::Parts::CanAccept() const {
   if (draining) return absl::UnavailableError("this node is draining");
+  // Evicted, or of another cluster: it must not go on with what it remembers.
+  if (absl::IsFailedPrecondition(join_refused)) {
+    return absl::UnavailableError(join_refused.message());
+  }
   if (snapshot.generation == 0) {
     if (!join_refused.ok()) return absl::UnavailableError(join_refused.message());
     return absl::UnavailableError("no configuration yet: no coordinator was reached so far");

@@ -36,7 +36,9 @@ struct NodeOptions {
   uint64_t hard_free = 0;  // no copies of peers' mail either
   SpoolCoreOptions core;   // self, boot and seed are the node's to fill in
   DeliveryOptions delivery;
-  Duration drain_delivery = std::chrono::seconds(30);
+  // A primary may take minutes to answer a final dot; leaving before it does
+  // would deliver that message again.
+  Duration drain_delivery = std::chrono::minutes(4);
   std::string version;
   Logger log = Logger::Null();
 };

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "fermoposta/v1/config.pb.h"
+#include "lib/smtp/address.h"
 
 namespace fermo::node {
 namespace {
@@ -11,14 +12,23 @@ using fermoposta::v1::NodeConfig;
 
 void CheckPlaces(NodeConfig* config, FieldErrors& errors) {
   const HostPort listen = errors.RequiredHostPort("listen", config->listen());
-  errors.RequiredHostPort("http_listen", config->http_listen());
-  if (config->advertise_address().empty()) config->set_advertise_address(config->listen());
-  errors.RequiredHostPort("advertise_address", config->advertise_address());
+  const HostPort http_listen = errors.RequiredHostPort("http_listen", config->http_listen());
+  errors.RequireListenable("http_listen", http_listen);
+  if (config->advertise_address().empty()) {
+    config->set_advertise_address(config->listen());
+    errors.RequirePort("listen", listen);
+  } else {
+    const HostPort advertised =
+        errors.RequiredHostPort("advertise_address", config->advertise_address());
+    if (config->insecure()) errors.RequireLoopback("advertise_address", advertised);
+    errors.RequirePort("advertise_address", advertised);
+  }
   if (config->coordinators().empty()) errors.Add("coordinators", "is required");
   for (int i = 0; i < config->coordinators_size(); ++i) {
     const std::string path = "coordinators[" + std::to_string(i) + "]";
     const HostPort place = errors.RequiredHostPort(path, config->coordinators(i));
     if (config->insecure()) errors.RequireLoopback(path, place);
+    errors.RequirePort(path, place);
   }
   if (config->insecure()) {
     errors.RequireLoopback("listen", listen);
@@ -49,9 +59,15 @@ void CheckCopies(NodeConfig* config, FieldErrors& errors) {
 void CheckDelivery(NodeConfig* config, FieldErrors& errors) {
   auto* d = config->mutable_delivery();
   if (d->helo_name().empty()) d->set_helo_name(config->name());
+  if (!smtp::IsDomain(d->helo_name()) && !smtp::IsAddressLiteral(d->helo_name())) {
+    errors.Add("delivery.helo_name",
+               "must be a domain name or an address literal; the default is the key name");
+  }
   for (int i = 0; i < d->dns_servers_size(); ++i) {
-    errors.RequiredHostPort("delivery.dns_servers[" + std::to_string(i) + "]", d->dns_servers(i),
-                            53);
+    const std::string path = "delivery.dns_servers[" + std::to_string(i) + "]";
+    const HostPort server = errors.RequiredHostPort(path, d->dns_servers(i), 53);
+    errors.RequireAddress(path, server);
+    errors.RequirePort(path, server);
   }
   if (d->connections_per_route() == 0) d->set_connections_per_route(8);
   if (d->messages_per_connection() == 0) d->set_messages_per_connection(100);

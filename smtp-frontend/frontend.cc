@@ -71,6 +71,7 @@ void Frontend::Parts::MakeSpool() {
   context.settings.hostname = options.hostname;
   context.settings.max_message_size = options.max_message_size;
   context.settings.max_recipients = options.max_recipients;
+  context.settings.postmaster_domain = options.postmaster_domain;
   context.settings.command_timeout = options.command_timeout;
   context.settings.data_timeout = options.data_timeout;
   context.spool = spool.get();

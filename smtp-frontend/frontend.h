@@ -34,6 +34,7 @@ struct FrontendOptions {
   uint64_t max_message_size = 0;
   size_t max_connections = 0;
   size_t max_recipients = 0;
+  std::string postmaster_domain;  // empty: <postmaster> without a domain is refused
   Duration command_timeout{};
   Duration data_timeout{};
   Duration drain_timeout{};

@@ -4,6 +4,7 @@
 
 #include "fermoposta/v1/config.pb.h"
 #include "lib/smtp/address.h"
+#include "lib/spool/limits.h"
 
 namespace fermo::frontend {
 namespace {
@@ -13,22 +14,29 @@ using fermoposta::v1::FrontendConfig;
 constexpr uint64_t kMinMessageSize = 64 * 1024;  // RFC 5321 4.5.3.1.7
 constexpr uint64_t kMaxMessageSize = uint64_t{1} << 30;
 constexpr uint32_t kMinRecipients = 100;  // RFC 5321 4.5.3.1.8
-constexpr uint32_t kMaxRecipients = 10000;
+constexpr uint32_t kMaxRecipients = spool::kMaxForwardPaths;
 constexpr uint32_t kMaxConnections = 100000;
 constexpr Duration kMinTimeout = std::chrono::seconds(1);
 constexpr Duration kMaxTimeout = std::chrono::hours(1);
 
 void CheckPlaces(FrontendConfig* config, FieldErrors& errors) {
-  errors.RequiredHostPort("listen", config->listen());
-  errors.RequiredHostPort("http_listen", config->http_listen());
+  const HostPort listen = errors.RequiredHostPort("listen", config->listen());
+  const HostPort http_listen = errors.RequiredHostPort("http_listen", config->http_listen());
+  errors.RequireListenable("listen", listen);
+  errors.RequireListenable("http_listen", http_listen);
   if (!config->advertise_address().empty()) {
-    errors.RequiredHostPort("advertise_address", config->advertise_address(), 25);
+    const HostPort advertised =
+        errors.RequiredHostPort("advertise_address", config->advertise_address(), 25);
+    errors.RequirePort("advertise_address", advertised);
+    // The coordinator wants the port, too.
+    if (!advertised.host.empty()) config->set_advertise_address(ToString(advertised));
   }
   if (config->coordinators().empty()) errors.Add("coordinators", "is required");
   for (int i = 0; i < config->coordinators_size(); ++i) {
     const std::string path = "coordinators[" + std::to_string(i) + "]";
     const HostPort place = errors.RequiredHostPort(path, config->coordinators(i));
     if (config->insecure()) errors.RequireLoopback(path, place);
+    errors.RequirePort(path, place);
   }
   if (!config->insecure()) {
     errors.Add("insecure",
@@ -65,6 +73,9 @@ absl::Status CheckConfig(const ConfigSource& source, FrontendConfig* config) {
   if (errors.Require("hostname", config->hostname()) && !smtp::IsDomain(config->hostname())) {
     errors.Add("hostname", "must be a domain name, such as mx.example.org");
   }
+  if (!config->postmaster_domain().empty() && !smtp::IsDomain(config->postmaster_domain())) {
+    errors.Add("postmaster_domain", "must be a domain name");
+  }
   CheckPlaces(config, errors);
   CheckLimits(config, errors);
   using std::chrono::minutes;
@@ -96,6 +107,7 @@ FrontendOptions ToOptions(const FrontendConfig& config) {
   options.command_timeout = ParseDuration(config.command_timeout()).value();
   options.data_timeout = ParseDuration(config.data_timeout()).value();
   options.drain_timeout = ParseDuration(config.drain_timeout()).value();
+  options.postmaster_domain = config.postmaster_domain();
   options.advertise_address = config.advertise_address();
   return options;
 }

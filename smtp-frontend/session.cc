@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lib/spool/limits.h"
+
 namespace fermo::frontend {
 namespace {
 
@@ -26,6 +28,8 @@ smtp::ServerOptions ProtocolOptions(const SessionSettings& settings, const std::
   options.client_address = peer;
   options.max_message_size = settings.max_message_size;
   options.max_recipients = settings.max_recipients;
+  options.default_domain = settings.postmaster_domain;
+  options.max_path_octets = spool::kMaxPathOctets;
   return options;
 }
 

@@ -30,6 +30,7 @@ struct SessionSettings {
   std::string hostname;
   uint64_t max_message_size = 0;  // octets
   size_t max_recipients = 0;
+  std::string postmaster_domain;
   Duration command_timeout{};  // RFC 5321 4.5.3.2.7: at least 5 min
   Duration data_timeout{};     // for each block of content, and for our own writes
 };

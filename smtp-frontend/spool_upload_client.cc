@@ -133,7 +133,9 @@ absl::Status GrpcSpoolUpload::Failed(absl::Status status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kInvalidArgument:
+      break;
     case absl::StatusCode::kCancelled:
+      if (committing_) status = absl::UnknownError(status.message());
       break;
     case absl::StatusCode::kAborted:  // the node says that the message is not taken
       status = absl::UnavailableError(status.message());

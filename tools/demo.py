@@ -169,6 +169,8 @@ class Story:
                        lambda: f"{accepted} messages delivered; {self.primary.count()} are", 0.02)
             wait_until(lambda: self.cluster.ctl.queue_summary()["waiting"] == 0, 30,
                        "queue summary shows nothing waiting", 0.1)
+            wait_until(lambda: not self.oracle.judge(self.primary.deliveries()).lost, 30,
+                       "every accepted message is in the Maildir", 0.2)
         except NotReached as late:
             self.say(f"Not well: {late}")
         times = self.primary.times()
@@ -218,7 +220,8 @@ class Story:
                      ctl.line("queue", "list"),
                      f"curl http://{self.cluster.nodes[1].http}/metrics",
                      f"ls {self.primary.maildir}",
-                     f"swaks --server {self.cluster.frontends[1].smtp} --to {RECIPIENT}"):
+                     f"/usr/sbin/smtp-source -f you@sender.test -t {RECIPIENT} "
+                     f"{self.cluster.frontends[1].smtp}"):
             print(f"  {line}")
         print(f"Stop everything:\n  {stop}")
 
@@ -255,7 +258,8 @@ def parse(arguments):
     parser.add_argument("--stop", action="store_true", help="stop what --keep left")
     parser.add_argument("--bin", help="folder of the programs (default: FERMO_BIN, else the "
                                       "release build, else the dev build)")
-    parser.add_argument("--dir", default=os.path.join(layout.repository(), "build", "demo"),
+    parser.add_argument("--dir", type=layout.caller_path,
+                        default=os.path.join(layout.repository(), "build", "demo"),
                         help="default: build/demo")
     return parser.parse_args(arguments)
 

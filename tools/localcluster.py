@@ -29,7 +29,8 @@ def parse(arguments):
     up = commands.add_parser("up", help="start a cluster, or a stopped one again")
     down = commands.add_parser("down", help="stop the cluster of a directory")
     for command in (up, down):
-        command.add_argument("--dir", default=DEFAULT_DIR, help="default: build/cluster")
+        command.add_argument("--dir", type=layout.caller_path, default=DEFAULT_DIR,
+                             help="default: build/cluster")
     up.add_argument("--regions", type=int, help="default: 3")
     up.add_argument("--nodes-per-region", type=int, help="default: 1")
     up.add_argument("--base-port", type=int, help=f"default: {layout.DEFAULT_BASE_PORT}")

@@ -82,8 +82,13 @@ class FieldErrors {
                             std::optional<uint16_t> default_port = std::nullopt);
   // Adds a problem unless low <= value <= high.
   bool InRange(std::string_view path, uint64_t value, uint64_t low, uint64_t high);
-  // Adds a problem unless the host is on loopback (for `insecure: true`).
+  // Each adds a problem unless the host is on loopback (for `insecure: true`), is
+  // an address, is one that can be listened on, the port is one that others can
+  // connect to. A place without a host was reported already.
   bool RequireLoopback(std::string_view path, const HostPort& place);
+  bool RequireAddress(std::string_view path, const HostPort& place);
+  bool RequireListenable(std::string_view path, const HostPort& place);
+  bool RequirePort(std::string_view path, const HostPort& place);
 
   bool ok() const { return problems_.empty(); }
   // Ok, or InvalidArgument with one line for each problem, in order of lines.

@@ -82,6 +82,24 @@ bool FieldErrors::RequireLoopback(std::string_view path, const HostPort& place) 
   return false;
 }
 
+bool FieldErrors::RequireAddress(std::string_view path, const HostPort& place) {
+  if (place.host.empty() || IsIpLiteral(place.host)) return true;
+  Add(path, "must be an IP address; names are not looked up here");
+  return false;
+}
+
+bool FieldErrors::RequireListenable(std::string_view path, const HostPort& place) {
+  if (place.host.empty() || IsListenable(place.host)) return true;
+  Add(path, "must be an IP address or localhost; names are not looked up here");
+  return false;
+}
+
+bool FieldErrors::RequirePort(std::string_view path, const HostPort& place) {
+  if (place.host.empty() || place.port != 0) return true;
+  Add(path, "port 0 is no port that others can connect to");
+  return false;
+}
+
 absl::Status FieldErrors::ToStatus() const {
   if (problems_.empty()) return absl::OkStatus();
   std::vector<Problem> sorted = problems_;

@@ -106,6 +106,8 @@ bool IsIpLiteral(std::string_view host) {
   return IsIpv4(text) || IsIpv6(text);
 }
 
+bool IsListenable(std::string_view host) { return host == "localhost" || IsIpLiteral(host); }
+
 bool IsLoopback(std::string_view host) {
   const std::string text(host);
   if (absl::AsciiStrToLower(text) == "localhost") return true;

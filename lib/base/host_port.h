@@ -30,6 +30,8 @@ std::string ToString(const HostPort& place);
 
 // True for an IPv4 or IPv6 address as text.
 bool IsIpLiteral(std::string_view host);
+// True for an address and for localhost: what a listener takes without a resolver.
+bool IsListenable(std::string_view host);
 // True for localhost, 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104. Asks no resolver.
 bool IsLoopback(std::string_view host);
 

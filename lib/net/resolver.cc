@@ -21,6 +21,10 @@ using internal::AresChannel;
 using internal::DnsQuestion;
 using internal::DnsType;
 
+// How long the addresses of one family wait for those of the other: there are
+// servers that never answer AAAA.
+constexpr Duration kOtherFamily = std::chrono::seconds(1);
+
 // Everything but the constructor runs on the strand.
 class Resolver::Impl {
  public:
@@ -67,7 +71,12 @@ absl::Status Verdict(const std::string& name, int status) {
   }
 }
 
+absl::Status NotInTime(const DnsQuestion& question) {
+  return absl::DeadlineExceededError(question.name + ": no answer from DNS in time");
+}
+
 absl::StatusOr<Resolver::Addresses> AddressesOf(const DnsQuestion& question) {
+  if (!question.answered.is_set()) return NotInTime(question);
   Resolver::Addresses addresses;
   int status = question.status;
   if (status == ARES_SUCCESS) status = internal::ParseAddresses(question, &addresses);
@@ -115,24 +124,31 @@ absl::StatusOr<std::string> CheckedName(const std::string& name) {
 
 }  // namespace
 
+// DeadlineExceeded when a question was not answered; others may have been.
 Awaitable<absl::Status> Resolver::Impl::AskAll(std::shared_ptr<Impl> self, Questions questions,
                                                Duration timeout) {
   if (self->channel_->pending() + questions.size() > self->max_pending_) {
     co_return absl::ResourceExhaustedError("too many DNS questions wait for their answers");
   }
   for (const auto& question : questions) self->channel_->Ask(question);
-  const auto end = std::chrono::steady_clock::now() + timeout;
+  auto end = std::chrono::steady_clock::now() + timeout;
+  absl::Status result;
   for (const auto& question : questions) {
     const Duration left = end - std::chrono::steady_clock::now();
     const bool answered = co_await question->answered.WaitFor(left);
-    if (answered) continue;
+    if (answered) {
+      if (!AddressesOf(*question).ok()) continue;
+      const auto soon = std::chrono::steady_clock::now() + kOtherFamily;
+      if (soon < end) end = soon;
+      continue;
+    }
     const auto cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) {
       co_return absl::CancelledError(question->name + ": cancelled");
     }
-    co_return absl::DeadlineExceededError(question->name + ": no answer from DNS in time");
+    result = NotInTime(*question);
   }
-  co_return absl::OkStatus();
+  co_return result;
 }
 
 Awaitable<absl::StatusOr<Resolver::Addresses>> Resolver::Impl::Resolve(std::shared_ptr<Impl> self,
@@ -146,7 +162,9 @@ Awaitable<absl::StatusOr<Resolver::Addresses>> Resolver::Impl::Resolve(std::shar
   questions.push_back(v4);
   questions.push_back(v6);
   absl::Status asked = co_await AskAll(self, std::move(questions), timeout);
-  if (!asked.ok()) co_return asked;
+  const bool half =
+      absl::IsDeadlineExceeded(asked) && (v4->answered.is_set() || v6->answered.is_set());
+  if (!asked.ok() && !half) co_return asked;
   absl::StatusOr<Addresses> result = Combine(name, AddressesOf(*v4), AddressesOf(*v6));
   const bool local_name = name.find('.') == std::string::npos;
   if (local_name &&

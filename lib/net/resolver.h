@@ -54,7 +54,8 @@ class Resolver {
   ~Resolver();
 
   // Address literals and "localhost" are answered without a question, names in
-  // /etc/hosts from there, others by A and AAAA questions at once. IPv4 addresses
+  // /etc/hosts from there, others by A and AAAA questions at once; addresses of
+  // one family will do when the other question is not answered. IPv4 addresses
   // come first, because a route without working IPv6 is the common fault.
   // Names with a dot are asked as they stand; names without one with the system's
   // search domains.

@@ -159,6 +159,7 @@ class ControlClient::Impl : public std::enable_shared_from_this<ControlClient::I
     connected_ = true;
     failures_ = 0;
     outage_reported_ = false;
+    if (callbacks_.on_joined) callbacks_.on_joined();
   }
 
   void Apply(cluster::Snapshot snapshot, std::string octets) {

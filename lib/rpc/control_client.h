@@ -44,6 +44,9 @@ struct ControlClientCallbacks {
   // this node is evicted: it must not go on), AlreadyExists (a live node has
   // our name). Called at each refusal; the client goes on trying.
   std::function<void(const absl::Status&)> on_refused;
+  // A coordinator has taken the join: what was refused before no longer counts.
+  // Called with each snapshot that it sends, before on_snapshot. May be null.
+  std::function<void()> on_joined;
   // Worth a line in the log: no coordinator answers (once per outage), cache
   // unreadable or unwritable, snapshot refused. May be null.
   std::function<void(const absl::Status&)> on_problem;

@@ -183,40 +183,6 @@ Result Take(const pb::Forgotten& p) {
   return m;
 }
 
-constexpr size_t kFixedSize = 160;  // segment record and framing
-size_t SizeOf(const cluster::Append& m) {
-  return kFixedSize + m.record->size() + (m.chunk ? m.chunk->size() : 0);
-}
-size_t SizeOf(const cluster::Chunk& m) { return kFixedSize + m.octets->size(); }
-size_t SizeOf(const cluster::SeqSet& set) {
-  // At worst every seq is a range of two bounds.
-  return 8 * std::min<size_t>(set.cardinality(), cluster::kMaxSeqs);
-}
-constexpr size_t kOutcomeSize = 700;  // with the longest reply
-size_t SizeOf(const std::vector<cluster::FinishedMessage>& messages) {
-  size_t size = 0;
-  for (const auto& finished : messages) size += 12 + finished.outcomes.size();
-  return size;
-}
-size_t SizeOf(const cluster::Outcomes& m) { return kFixedSize + kOutcomeSize * m.outcomes.size(); }
-size_t SizeOf(const cluster::Inventory& m) {
-  return kFixedSize + SizeOf(m.held) + SizeOf(m.aborted) + SizeOf(m.finished) + SizeOf(m.odd) +
-         kOutcomeSize * m.outcomes.size();
-}
-size_t SizeOf(const cluster::Finish& m) { return kFixedSize + SizeOf(m.messages); }
-size_t SizeOf(const cluster::Abort& m) { return kFixedSize + SizeOf(m.seqs); }
-size_t SizeOf(const cluster::Fetch& m) { return kFixedSize + SizeOf(m.seqs); }
-size_t SizeOf(const cluster::Stored& m) { return kFixedSize + SizeOf(m.seqs); }
-size_t SizeOf(const cluster::OutcomesStored& m) { return kFixedSize + 16 * m.legs.size(); }
-size_t SizeOf(const cluster::Close& m) {
-  return kFixedSize + SizeOf(m.finished) + SizeOf(m.aborted);
-}
-size_t SizeOf(const cluster::CloseAnswer& m) { return kFixedSize + SizeOf(m.missing); }
-template <class T>
-size_t SizeOf(const T&) {
-  return kFixedSize;
-}
-
 }  // namespace
 
 void ToProto(const cluster::DataMessage& message, pb::DataMessage* out) {
@@ -259,20 +225,6 @@ absl::StatusOr<cluster::DataMessage> FromProto(pb::DataMessage&& in) {
       break;
   }
   return absl::InvalidArgumentError("data message of an unknown kind");
-}
-
-size_t WireSize(const cluster::DataMessage& message) {
-  return std::visit([](const auto& m) { return SizeOf(m); }, message);
-}
-
-size_t WireSize(const cluster::ControlMessage& message) {
-  if (const auto* heartbeat = std::get_if<cluster::Heartbeat>(&message)) {
-    return kFixedSize * (1 + heartbeat->segments.size());
-  }
-  if (const auto* promise = std::get_if<cluster::Promise>(&message)) {
-    return kFixedSize + SizeOf(promise->inventory) + 32 * promise->in_flight.size();
-  }
-  return 2 * kFixedSize;
 }
 
 }  // namespace fermo::rpc

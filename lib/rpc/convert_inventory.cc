@@ -1,6 +1,12 @@
 #include "lib/rpc/convert_replication_internal.h"
+#include "lib/spool/limits.h"
 
 namespace fermo::rpc::detail {
+namespace {
+
+constexpr size_t kMaxInventoryReplies = 1 << 20;
+
+}  // namespace
 
 void SetToProto(const cluster::SeqSet& set, pb::SeqRanges* out) {
   rpc::ToProto(cluster::ToRanges(set), out);
@@ -46,12 +52,29 @@ absl::StatusOr<cluster::FinishedMessage> FinishedFromProto(const pb::FinishedMes
   return finished;
 }
 
+size_t ReplySize(const spool::LegOutcome& outcome) {
+  return std::min(outcome.reply.size(), spool::kMaxReplyOctets);
+}
+
+// An inventory is one message, and must fit into a frame. Replies are evidence
+// for people; that a leg has its outcome is what must not be left out.
+bool TellsReplies(const cluster::Inventory& inventory) {
+  size_t size = 0;
+  for (const auto& outcome : inventory.outcomes) size += ReplySize(outcome);
+  return size <= kMaxInventoryReplies;
+}
+
 void ToProto(const cluster::Inventory& inventory, pb::Inventory* out) {
   rpc::ToProto(inventory.segment, out->mutable_segment());
   SetToProto(inventory.held, out->mutable_held());
   SetToProto(inventory.aborted, out->mutable_aborted());
   SetToProto(inventory.finished, out->mutable_finished());
-  for (const auto& outcome : inventory.outcomes) rpc::ToProto(outcome, out->add_outcomes());
+  const bool with_replies = TellsReplies(inventory);
+  for (const auto& outcome : inventory.outcomes) {
+    pb::LegOutcome* told = out->add_outcomes();
+    rpc::ToProto(outcome, told);
+    if (!with_replies) told->clear_reply();
+  }
   for (const auto& finished : inventory.odd) ToProto(finished, out->add_odd());
   out->set_closed(inventory.closed);
 }

@@ -23,7 +23,7 @@ void ToProto(const cluster::DataMessage& message, fermoposta::v1::DataMessage* o
 absl::StatusOr<cluster::ControlMessage> FromProto(fermoposta::v1::ControlMessage&& in);
 absl::StatusOr<cluster::DataMessage> FromProto(fermoposta::v1::DataMessage&& in);
 
-// About how many octets the message takes in a frame.
+// At most so many octets, and not many fewer, does the message take in a frame.
 size_t WireSize(const cluster::DataMessage& message);
 size_t WireSize(const cluster::ControlMessage& message);
 

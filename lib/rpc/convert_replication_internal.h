@@ -34,6 +34,10 @@ absl::StatusOr<Seq> SeqFromProto(uint32_t seq);
 absl::StatusOr<std::vector<spool::LegOutcome>> OutcomesFromProto(
     const google::protobuf::RepeatedPtrField<pb::LegOutcome>& in);
 
+// Octets of the reply as it is sent.
+size_t ReplySize(const spool::LegOutcome& outcome);
+// False: too much; the outcomes are sent without their replies.
+bool TellsReplies(const cluster::Inventory& inventory);
 void ToProto(const cluster::Inventory& inventory, pb::Inventory* out);
 absl::StatusOr<cluster::Inventory> InventoryFromProto(const pb::Inventory& in);
 void ToProto(const cluster::FinishedMessage& finished, pb::FinishedMessage* out);

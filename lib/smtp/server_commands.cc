@@ -132,6 +132,9 @@ void ServerSession::HandleMail(std::string_view argument) {
   }
   const absl::StatusOr<Path> path = ConsumePath(argument, PathKind::kReverse);
   if (!path.ok()) return RespondError(Verb::kMail, SyntaxReply(path.status(), {5, 1, 7}));
+  if (path->ToString().size() > options_.max_path_octets) {
+    return RespondError(Verb::kMail, MakeReply(501, {5, 1, 7}, "Reverse-path too long"));
+  }
   const auto parameters = ParseParameters(argument);
   if (!parameters.ok()) {
     return RespondError(Verb::kMail, SyntaxReply(parameters.status(), {5, 5, 4}));
@@ -200,9 +203,12 @@ void ServerSession::HandleRcpt(std::string_view argument) {
 
 void ServerSession::AddRecipient(Path path) {
   if (path.domain.empty()) path.domain = options_.default_domain;
+  std::string text = path.ToString();
   std::optional<Reply> refusal;
   if (path.domain.empty()) {
     refusal = MakeReply(550, {5, 7, 1}, "Write postmaster with the domain that you mean");
+  } else if (text.size() > options_.max_path_octets) {
+    refusal = MakeReply(501, {5, 1, 3}, "Forward-path too long");
   } else if (HasHiddenRoute(path)) {
     refusal = MakeReply(550, {5, 7, 1}, "Relaying denied: the local-part holds a route");
   } else {
@@ -212,7 +218,6 @@ void ServerSession::AddRecipient(Path path) {
     if (refusal->klass() == ReplyClass::kPermanent) return RespondError(Verb::kRcpt, *refusal);
     return Respond(Verb::kRcpt, *refusal);
   }
-  std::string text = path.ToString();
   auto& paths = envelope_.forward_paths;
   // Given twice, delivered once.
   if (std::find(paths.begin(), paths.end(), text) == paths.end()) {

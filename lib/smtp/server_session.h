@@ -47,6 +47,7 @@ struct ServerOptions {
   std::string client_address;  // IP literal without brackets
   std::string default_domain;  // where <postmaster> goes; empty: refused
   uint64_t max_message_size = uint64_t{50} * 1024 * 1024;  // octets, without our Received
+  size_t max_path_octets = 512;                            // as printed, with every quote
   size_t max_recipients = 1000;                            // RFC 5321 4.5.3.1.8: at least 100
   size_t max_command_line = 4096;    // octets, without CRLF; 512 and the extensions' need
   size_t max_received_fields = 100;  // RFC 5321 6.3: at least 100

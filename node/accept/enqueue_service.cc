@@ -36,6 +36,9 @@ class EnqueueCall final : public grpc::ServerReadReactor<v1::EnqueueRequest>,
     }
     // Pure computing, a fraction of a millisecond at most; one read at a time.
     hash_.Update(request_.chunk());
+    const auto is_8bit = [](char octet) { return static_cast<uint8_t>(octet) >= 0x80; };
+    eight_bit_ =
+        eight_bit_ || std::any_of(request_.chunk().begin(), request_.chunk().end(), is_8bit);
     Post([](EnqueueCall& call) { call.Take(); });
   }
   void OnCancel() override {
@@ -114,6 +117,10 @@ class EnqueueCall final : public grpc::ServerReadReactor<v1::EnqueueRequest>,
     record_.chunks = added_ + 1;
     record_.size = size_;
     record_.digest = hash_.Finish();
+    // Declared 8BITMIME and none in it: any primary may have it (RFC 6152 section 3).
+    if (record_.envelope.body == spool::BodyType::k8BitMime && !eight_bit_) {
+      record_.envelope.body = spool::BodyType::k7Bit;
+    }
     if (absl::Status limits = spool::CheckLimits(record_); !limits.ok()) {
       End(limits);
       return;
@@ -164,6 +171,7 @@ class EnqueueCall final : public grpc::ServerReadReactor<v1::EnqueueRequest>,
   Bytes held_;
   uint32_t added_ = 0;
   uint64_t size_ = 0;
+  bool eight_bit_ = false;
   bool committed_ = false;
   bool upload_settled_ = false;
   bool finished_ = false;

@@ -21,7 +21,10 @@ class Prober {
   struct Options {
     SmtpConnectionOptions connection;
     // A probe waits less than an attempt: while it waits, nobody asks again. A
-    // primary that takes longer to greet than this counts as down.
+    // connection that takes longer than this to open, where packets are dropped
+    // say, is tried anew, and is seen soon after the primary is back.
+    Duration connect = std::chrono::seconds(1);
+    // A primary that takes longer to greet than this counts as down.
     Duration greeting = std::chrono::seconds(60);
   };
 

@@ -63,17 +63,21 @@ net::Awaitable<absl::Status> SmtpConnection::OpenAt(SmtpConnection* connection,
 }
 
 // A reply may take minutes, and a peer that is gone would be waited for as
-// long: the kernel asks after it, so that a dead one is known within a minute.
+// long: the kernel asks after it, or gives up what it does not acknowledge, so
+// that a dead one is known within a minute.
 void SmtpConnection::KeepAlive() {
   const int fd = stream_.socket().native_handle();
   const int on = 1;
   const int idle_seconds = 20;
   const int interval_seconds = 10;
   const int probes = 4;
+  const unsigned int unacknowledged_millis = 60'000;
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_millis,
+             sizeof unacknowledged_millis);
 }
 
 net::Awaitable<void> SmtpConnection::Run() {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <utility>
 
 #include <grpcpp/channel.h>
 
@@ -13,17 +14,19 @@
 #include "lib/cluster/replica_types.h"
 #include "lib/rpc/bidi_stream.h"
 #include "lib/rpc/convert_replication.h"
+#include "node/replication/transport.h"
 
 namespace fermo::node {
 
 inline constexpr size_t kFrameBytes = 256 << 10;
 inline constexpr int kFrameMessages = 512;
+inline constexpr size_t kMaxMessageBytes = kMeshReceiveBytes;
 
 struct ControlTraits {
   using Frame = fermoposta::v1::ControlFrame;
   using Message = cluster::ControlMessage;
   static constexpr cluster::Channel kChannel = cluster::Channel::kControl;
-  static constexpr size_t kMaxQueuedBytes = 8 << 20;
+  static constexpr size_t kMaxQueuedBytes = 32 << 20;
   static size_t Size(const Message& message) { return rpc::WireSize(message); }
   static typename rpc::ClientStream<Frame, Frame>::Opener Opener(
       std::shared_ptr<grpc::Channel> channel) {
@@ -53,26 +56,31 @@ class OutQueue {
   using Message = typename Traits::Message;
   using Frame = typename Traits::Frame;
 
-  // False: the receiver is too far behind.
+  // An empty queue takes whatever a frame can hold.
+  static_assert(Traits::kMaxQueuedBytes >= kMaxMessageBytes);
+
+  // False, and not taken: no frame holds it, or the receiver is too far behind.
   bool Push(Message message) {
-    bytes_ += Traits::Size(message);
-    messages_.push_back(std::move(message));
-    return bytes_ <= Traits::kMaxQueuedBytes;
+    const size_t size = Traits::Size(message);
+    if (size > kMaxMessageBytes || bytes_ + size > Traits::kMaxQueuedBytes) return false;
+    bytes_ += size;
+    waiting_.push_back({std::move(message), size});
+    return true;
   }
-  bool empty() const { return messages_.empty(); }
+  bool empty() const { return waiting_.empty(); }
   size_t bytes() const { return bytes_; }
   void Clear() {
-    messages_.clear();
+    waiting_.clear();
     bytes_ = 0;
   }
   Frame Pull() {
     Frame frame;
     size_t bytes = 0;
-    while (!messages_.empty() && frame.messages_size() < kFrameMessages) {
-      const size_t size = Traits::Size(messages_.front());
+    while (!waiting_.empty() && frame.messages_size() < kFrameMessages) {
+      const size_t size = waiting_.front().size;
       if (bytes > 0 && bytes + size > kFrameBytes) break;
-      rpc::ToProto(messages_.front(), frame.add_messages());
-      messages_.pop_front();
+      rpc::ToProto(waiting_.front().message, frame.add_messages());
+      waiting_.pop_front();
       bytes += size;
       bytes_ -= size;
     }
@@ -80,7 +88,11 @@ class OutQueue {
   }
 
  private:
-  std::deque<Message> messages_;
+  struct Waiting {
+    Message message;
+    size_t size;
+  };
+  std::deque<Waiting> waiting_;
   size_t bytes_ = 0;
 };
 

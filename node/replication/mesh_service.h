@@ -23,9 +23,6 @@ class Service;
 
 namespace fermo::node {
 
-// What one frame may hold: an inventory is one message, however large.
-inline constexpr int kMeshReceiveBytes = 16 << 20;
-
 struct MeshOptions {
   NodeId self;
   uint32_t boot = 0;

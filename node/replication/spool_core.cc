@@ -53,6 +53,7 @@ void SpoolCore::Stop() {
 
 void SpoolCore::OnTick() {
   if (stopped_) return;
+  KeepsUp();  // says so in time, also when no copies come
   Apply(cluster::Tick{});
   metrics_.Refresh(replica_.GetView(BootClock::now()), transport_.MaxQueuedBytes());
   WakeWaiting();
@@ -63,7 +64,7 @@ void SpoolCore::OnTick() {
 // event under way are done, so that the machine's order is kept.
 void SpoolCore::Apply(cluster::Event event) {
   if (stopped_) return;
-  if (refusing_copies_ && IsCopy(event)) return;
+  if (IsCopy(event) && (refusing_copies_ || !KeepsUp())) return;
   events_.push_back(std::move(event));
   if (!draining_) Drain();
 }
@@ -185,6 +186,23 @@ void SpoolCore::Do(cluster::UploadSettled& action) {
 bool SpoolCore::HasRoom() const {
   return store_.QueuedBytes() < options_.max_waiting_bytes &&
          transport_.MaxQueuedBytes() < options_.max_waiting_bytes;
+}
+
+// Peers send on whatever our disk does: what it can't keep up with is dropped,
+// and comes again when their owners next compare inventories. A body that lost
+// chunks is asked for again when its append comes.
+bool SpoolCore::KeepsUp() {
+  const size_t waiting = store_.QueuedBytes();
+  const size_t limit = store_behind_ ? options_.max_waiting_bytes : 2 * options_.max_waiting_bytes;
+  const bool behind = waiting > limit;
+  if (behind != store_behind_) {
+    store_behind_ = behind;
+    cluster::Note note;
+    note.what = behind ? "store_behind" : "store_caught_up";
+    metrics_.Noted(note);
+    log_.Warning(note.what, {{log::kBytes, waiting}});
+  }
+  return !behind;
 }
 
 void SpoolCore::WhenRoom(std::function<void()> go) {

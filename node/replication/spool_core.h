@@ -34,7 +34,8 @@ struct SpoolCoreOptions {
   cluster::ReplicaOptions replica;
   Duration tick = std::chrono::milliseconds(100);
   // New octets are taken from frontends only while less than this waits for
-  // the disk, and less than this for the slowest peer.
+  // the disk, and less than this for the slowest peer. Copies are taken until
+  // twice as much waits for the disk, and again once it is less than this.
   size_t max_waiting_bytes = 32 << 20;
 };
 
@@ -63,7 +64,8 @@ class SpoolCore : public Ownership {
   // Calls `go` as soon as new octets may be taken; at once if they may now.
   void WhenRoom(std::function<void()> go);
 
-  // While set, appends and chunks of peers are dropped for want of room.
+  // While set, appends and chunks of peers are dropped for want of room on the
+  // disk. They also are, by themselves, while too much waits for the disk.
   void RefuseCopies(bool refuse) { refusing_copies_ = refuse; }
   bool refusing_copies() const { return refusing_copies_; }
 
@@ -107,6 +109,7 @@ class SpoolCore : public Ownership {
   void TakeFinishedWrites();
   void OnTick();
   bool HasRoom() const;
+  bool KeepsUp();
   void WakeWaiting();
   static net::Awaitable<void> LoadTakenOver(std::shared_ptr<bool> alive, SpoolCore* core,
                                             cluster::TakeOver taken, Epoch epoch);
@@ -128,6 +131,7 @@ class SpoolCore : public Ownership {
   bool draining_ = false;  // an event is being handled
   bool stopped_ = false;
   bool refusing_copies_ = false;
+  bool store_behind_ = false;
   uint64_t next_upload_ = 1;
   size_t writes_waiting_ = 0;
   absl::flat_hash_map<cluster::UploadId, Upload> uploads_;

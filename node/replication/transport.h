@@ -12,6 +12,9 @@
 
 namespace fermo::node {
 
+// What one frame may hold: an inventory is one message, however large.
+inline constexpr int kMeshReceiveBytes = 16 << 20;
+
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -24,7 +24,7 @@ def copy(uid, when=101.0, recipient="a@example.test", body=BODY, received=RECEIV
 
 
 class OracleTest(unittest.TestCase):
-    def judge(self, attempts, copies, deaths=(), lost=()):
+    def judge(self, attempts, copies, deaths=(), lost=None):
         oracle = Oracle({"mx.roma.fermoposta.test"})
         for item in attempts:
             oracle.saw(item)
@@ -59,7 +59,9 @@ class OracleTest(unittest.TestCase):
         self.assertEqual(len(verdict.duplicated), 1)
 
     def test_d2_the_primary_withheld_its_reply(self):
-        verdict = self.judge([attempt("1")], [copy("1"), copy("1")], lost={"1"})
+        again = self.judge([attempt("1")], [copy("1")] * 3, lost={"1": 1})
+        self.assertEqual(len(again.duplicated), 1)  # one lost reply explains one copy
+        verdict = self.judge([attempt("1")], [copy("1"), copy("1")], lost={"1": 1})
         self.assertEqual((verdict.problems(), verdict.windows["D2"]), ([], 1))
 
     def test_d3_a_node_died_just_after_the_first_copy_and_only_once_a_death(self):

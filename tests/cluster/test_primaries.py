@@ -154,7 +154,7 @@ class SinkTest(PrimariesCase):
         self.assertEqual(self.sink.count(), 0)
         taken = self.send(session, b"y\r\n")
         self.assertEqual((taken.result, self.sink.count()), (sender.UNKNOWN, 1))
-        self.assertEqual(self.sink.replies_lost(), {taken.uid})
+        self.assertEqual(dict(self.sink.replies_lost()), {taken.uid: 1})
         self.assertEqual(self.judge().unknown_delivered, 1)
 
     def test_streams_retry_with_the_same_id_and_stop_when_told(self):

@@ -10,6 +10,11 @@ PROGRAMS = {"coordinator": "fermo-coordinator", "node": "fermo-node",
 CTL = "fermoctl"
 
 
+def caller_path(text):
+    """A path as given on ./dev's command line: relative to where that was called."""
+    return os.path.abspath(os.path.join(os.environ.get("FERMO_CALLER_DIR", ""), text))
+
+
 def repository():
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

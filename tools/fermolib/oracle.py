@@ -88,9 +88,9 @@ class Oracle:
         return sum(len(attempt.accepted_recipients)
                    for attempt in self.attempts(sender.ACCEPTED))
 
-    def judge(self, deliveries, replies_lost=()):
-        """Verdict on all deliveries so far. replies_lost: ids of messages whose
-        reply the primary withheld after it had taken them."""
+    def judge(self, deliveries, replies_lost=None):
+        """Verdict on all deliveries so far. replies_lost: by message id, how many times the
+        primary took it and its reply was withheld."""
         verdict = Verdict()
         arrived = collections.defaultdict(list)
         for delivery in deliveries:
@@ -100,13 +100,13 @@ class Oracle:
         for uid, attempts in attempts_by_uid.items():
             for recipient in dict.fromkeys(r for a in attempts for r in a.recipients):
                 copies = arrived.pop((uid, recipient.lower()), [])
-                self._judge_leg(verdict, attempts, recipient, copies, uid in replies_lost)
+                self._judge_leg(verdict, attempts, recipient, copies, (replies_lost or {}).get(uid, 0))
         for copies in arrived.values():
             verdict.invented += [f"never sent: {copy.uid or copy.content[:80]!r} for "
                                  f"{copy.recipient} ({copy.where})" for copy in copies]
         return verdict
 
-    def _judge_leg(self, verdict, attempts, recipient, copies, reply_lost):
+    def _judge_leg(self, verdict, attempts, recipient, copies, replies_lost):
         mine = [attempt for attempt in attempts
                 if recipient in attempt.accepted_recipients]
         took = sum(attempt.result == sender.ACCEPTED for attempt in mine)
@@ -128,17 +128,17 @@ class Oracle:
         verdict.unknown_delivered += min(unsure, max(0, len(copies) - took))
         extra = len(copies) - max(1, took)
         if extra > 0:
-            window = self._window(copies, extra, took + unsure, reply_lost)
+            window = self._window(copies, extra, took + unsure, replies_lost)
             if window:
                 verdict.windows[window] += extra
             else:
                 moments = ", ".join(f"{copy.when:.3f}" for copy in copies)
                 verdict.duplicated.append(f"{name}, {len(copies)} times, at {moments}")
 
-    def _window(self, copies, extra, possible, reply_lost):
+    def _window(self, copies, extra, possible, replies_lost):
         if len(copies) <= possible:
             return "D1"
-        if reply_lost:
+        if len(copies) <= possible + replies_lost:
             return "D2"
         first = min(copy.when for copy in copies)
         deaths = sum(first - _D3_AFTER <= death <= first + _D3_BEFORE for death in self._deaths)

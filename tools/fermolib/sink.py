@@ -6,6 +6,7 @@ one message after dot-unstuffing, nothing else changed. Runs on an asyncio loop
 in a thread of its own; all public methods may be called from any thread.
 """
 
+import collections
 import asyncio
 import dataclasses
 import json
@@ -43,7 +44,7 @@ class Sink:
         self.most_connections = 0
         self._faults = []
         self._messages = []  # history entries of what was taken
-        self._replies_lost = set()
+        self._replies_lost = collections.Counter()
         self._sessions = set()
         self._server = None
         self._lock = threading.Lock()
@@ -93,10 +94,10 @@ class Sink:
             return [entry["time"] for entry in self._messages]
 
     def replies_lost(self):
-        """Ids of the messages that were taken, but whose reply was withheld or
+        """By id of a message, how often it was taken while its reply was withheld or
         may have been lost when the sink went down."""
         with self._lock:
-            return set(self._replies_lost)
+            return collections.Counter(self._replies_lost)
 
     def deliveries(self):
         """Every message for every recipient as a Delivery, in order of arrival."""
@@ -185,7 +186,7 @@ class Sink:
 
     def _lose_reply(self, uid):
         with self._lock:
-            self._replies_lost.add(uid)
+            self._replies_lost[uid] += 1
 
 
 class _Session:

@@ -59,9 +59,32 @@ TEST_F(FieldErrorsTest, InsecurePlacesMustBeOnLoopback) {
             "node.yaml:1: listen: must be a loopback address, because insecure is true");
 }
 
+TEST_F(FieldErrorsTest, PlacesMustBeUsableWithoutAResolver) {
+  const HostPort named = ParseHostPort("ns.example:53").value();
+  const HostPort local = ParseHostPort("LocalHost:0").value();
+  const HostPort address = ParseHostPort("[2001:db8::1]:53").value();
+  EXPECT_TRUE(errors_.RequireAddress("listen", address));
+  EXPECT_TRUE(errors_.RequireListenable("listen", address));
+  EXPECT_TRUE(errors_.RequirePort("listen", address));
+  EXPECT_TRUE(errors_.RequireListenable("listen", local));
+  EXPECT_TRUE(errors_.ok());
+  EXPECT_FALSE(errors_.RequireAddress("listen", named));
+  EXPECT_FALSE(errors_.RequireListenable("name", named));
+  EXPECT_FALSE(errors_.RequireAddress("delivery", local));
+  EXPECT_FALSE(errors_.RequirePort("delivery.retry_first", local));
+  EXPECT_EQ(errors_.ToStatus().message(),
+            "node.yaml:1: listen: must be an IP address; names are not looked up here\n"
+            "node.yaml:3: name: must be an IP address or localhost; names are not looked up here\n"
+            "node.yaml:5: delivery: must be an IP address; names are not looked up here\n"
+            "node.yaml:6: delivery.retry_first: port 0 is no port that others can connect to");
+}
+
 TEST_F(FieldErrorsTest, AMissingPlaceIsReportedOnce) {
   const HostPort place = errors_.RequiredHostPort("listen", "");
   EXPECT_TRUE(errors_.RequireLoopback("listen", place));
+  EXPECT_TRUE(errors_.RequireAddress("listen", place));
+  EXPECT_TRUE(errors_.RequireListenable("listen", place));
+  EXPECT_TRUE(errors_.RequirePort("listen", place));
   EXPECT_EQ(errors_.ToStatus().message(), "node.yaml:1: listen: is required");
 }
 

@@ -75,6 +75,15 @@ TEST(HostPortTest, LoopbackIsToldFromTheRest) {
   }
 }
 
+TEST(HostPortTest, AddressesAndLocalhostCanBeListenedOn) {
+  for (const char* host : {"0.0.0.0", "::", "192.0.2.1", "::1", "localhost"}) {
+    EXPECT_TRUE(IsListenable(host)) << host;
+  }
+  for (const char* host : {"", "mx.example.test", "localhost.test", "[::1]"}) {
+    EXPECT_FALSE(IsListenable(host)) << host;
+  }
+}
+
 TEST(HostPortTest, AddressesAreToldFromNames) {
   EXPECT_TRUE(IsIpLiteral("192.0.2.1"));
   EXPECT_TRUE(IsIpLiteral("2001:db8::1"));

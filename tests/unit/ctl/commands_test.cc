@@ -56,6 +56,9 @@ TEST_F(CommandsTest, ADomainsLife) {
   EXPECT_THAT(err_, HasSubstr("no process is connected"));
   EXPECT_EQ(Run({"domain", "list"}), 0);
   EXPECT_THAT(out_, HasSubstr("example.test  127.0.0.1:2500"));
+  // The option takes one value each time; what follows is the DOMAIN.
+  const std::string address = running_.get().grpc_address();
+  EXPECT_EQ(Run({"domain", "show", "--coordinator", address, "example.test"}), 0) << err_;
   EXPECT_EQ(Run({"domain", "show", "example.test"}), 0);
   EXPECT_THAT(out_, HasSubstr("Waiting:  nothing"));
   EXPECT_EQ(Json({"domain", "show", "example.test"})["domain"]["primary_port"], 2500);

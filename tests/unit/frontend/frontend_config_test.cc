@@ -70,6 +70,7 @@ TEST(FrontendConfig, WrongValuesAreRefusedWithFileAndLine) {
   EXPECT_TRUE(refused("data_timeout: 2d"));
   EXPECT_TRUE(refused("drain_timeout: soon"));
   EXPECT_TRUE(refused("advertise_address: ':'"));
+  EXPECT_TRUE(refused("advertise_address: mx.backup.example:0"));
   EXPECT_TRUE(refused("colour: red"));
   EXPECT_EQ(Problems(good + "max_recipients: 100\n"), "");
 }
@@ -82,8 +83,23 @@ TEST(FrontendConfig, NamesAndPlacesAreChecked) {
   yaml.replace(yaml.find("127.0.0.1:7000"), 14, "192.0.2.1:7000");
   EXPECT_NE(Problems(yaml).find("coordinators[0]"), std::string::npos);
   yaml = kGood;
+  yaml.replace(yaml.find("127.0.0.1:2525"), 14, "mx.example:25");
+  EXPECT_EQ(Problems(yaml),
+            "f.yaml:4: listen: must be an IP address or localhost; names are not looked up here");
+  yaml = kGood;
+  yaml.replace(yaml.find("127.0.0.1:8080"), 14, "myhost:8080");
+  EXPECT_EQ(
+      Problems(yaml),
+      "f.yaml:5: http_listen: must be an IP address or localhost; names are not looked up here");
+  yaml = kGood;
   yaml.replace(yaml.find("insecure: true"), 14, "insecure: false");
   EXPECT_NE(Problems(yaml).find("insecure"), std::string::npos);
+}
+
+TEST(FrontendConfig, TheAdvertisedAddressGetsItsPort) {
+  FrontendConfig config;
+  ASSERT_EQ(Problems(std::string(kGood) + "advertise_address: mx.backup.example\n", &config), "");
+  EXPECT_EQ(ToOptions(config).advertise_address, "mx.backup.example:25");
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ struct DnsResponder::State {
   std::map<std::string, std::vector<Record>> records;
   std::map<std::pair<std::string, uint16_t>, Rcode> rcodes;
   std::set<std::string> silent;
+  std::set<std::pair<std::string, uint16_t>> silent_types;
   std::set<std::string> malformed;
   int questions = 0;
 };
@@ -84,7 +85,7 @@ std::string DnsResponder::State::Answer(const std::string& question) {
   absl::AsciiStrToLower(&name);
   const auto type = static_cast<uint16_t>(static_cast<uint8_t>(question.at(at + 1)) << 8 |
                                           static_cast<uint8_t>(question.at(at + 2)));
-  if (silent.contains(name)) return "";
+  if (silent.contains(name) || silent_types.contains({name, type})) return "";
   const auto forced = rcodes.find({name, type});
   Rcode rcode = records.contains(name) ? kNoError : kNxDomain;
   if (forced != rcodes.end()) rcode = forced->second;
@@ -158,6 +159,10 @@ void DnsResponder::SetRcode(const std::string& name, uint16_t type, Rcode rcode)
 }
 
 void DnsResponder::SetSilent(const std::string& name) { state_->silent.insert(name); }
+
+void DnsResponder::SetSilent(const std::string& name, uint16_t type) {
+  state_->silent_types.insert({name, type});
+}
 
 void DnsResponder::SetMalformed(const std::string& name) { state_->malformed.insert(name); }
 

@@ -32,6 +32,8 @@ class DnsResponder {
   void SetRcode(const std::string& name, uint16_t type, Rcode rcode);
   // Never answers questions about the name.
   void SetSilent(const std::string& name);
+  // The same for questions of that type alone.
+  void SetSilent(const std::string& name, uint16_t type);
   // Answers about the name are cut off in the middle.
   void SetMalformed(const std::string& name);
 

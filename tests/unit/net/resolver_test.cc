@@ -117,6 +117,25 @@ TEST_F(ResolverTest, ASilentServerIsUnavailableAfterItsAttempts) {
   EXPECT_EQ(dns_.questions(), 4) << "two attempts for each family";
 }
 
+TEST_F(ResolverTest, AddressesOfOneFamilyDoWhenTheOtherQuestionIsDropped) {
+  dns_.AddAddress("four.test", "192.0.2.4");
+  dns_.SetSilent("four.test", DnsResponder::kAaaa);
+  EXPECT_EQ(Resolve("four.test", milliseconds(500)), "192.0.2.4");
+  EXPECT_EQ(Resolve("four.test"), "192.0.2.4") << "and nobody waits long for the rest";
+  dns_.AddAddress("six.test", "2001:db8::6");
+  dns_.SetSilent("six.test", DnsResponder::kA);
+  EXPECT_EQ(Resolve("six.test", milliseconds(500)), "2001:db8::6");
+}
+
+TEST_F(ResolverTest, AQuestionThatIsDroppedIsNeverTakenForNoAddress) {
+  dns_.AddEmpty("half.test");
+  dns_.SetSilent("half.test", DnsResponder::kAaaa);
+  EXPECT_EQ(Resolve("half.test", milliseconds(500)), "DEADLINE_EXCEEDED");
+  dns_.AddEmpty("other.test");
+  dns_.SetSilent("other.test", DnsResponder::kA);
+  EXPECT_EQ(Resolve("other.test", milliseconds(500)), "DEADLINE_EXCEEDED");
+}
+
 TEST_F(ResolverTest, TheCallersDeadlineComesFirst) {
   dns_.SetSilent("quiet.test");
   EXPECT_EQ(Resolve("quiet.test", milliseconds(20)), "DEADLINE_EXCEEDED");

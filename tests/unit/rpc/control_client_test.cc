@@ -131,6 +131,7 @@ class ControlClientTest : public testing::Test {
       last_ = s;
     };
     callbacks.on_refused = [this](const absl::Status& status) { refused_.push_back(status); };
+    callbacks.on_joined = [this] { ++joined_; };
     callbacks.on_problem = [this](const absl::Status& status) {
       problems_ += std::string(status.message()) + "\n";
     };
@@ -154,8 +155,25 @@ class ControlClientTest : public testing::Test {
   std::vector<uint64_t> applied_;
   cluster::Snapshot last_;
   std::vector<absl::Status> refused_;
+  int joined_ = 0;
   std::string problems_;
 };
+
+TEST_F(ControlClientTest, AJoinIsReportedAlsoWhenTheSnapshotIsNotNew) {
+  Coordinator& coordinator = AddCoordinator(Generation(3));
+  Start();
+  ASSERT_TRUE(loop_.RunUntil([&] { return coordinator.acks.size() == 1; }));
+  StopAndForget();
+  joined_ = 0;
+  coordinator.refusal = absl::FailedPreconditionError("this is cluster c-2");
+  Start();
+  EXPECT_THAT(applied_, ElementsAre(3)) << "from its file";
+  ASSERT_TRUE(loop_.RunUntil([&] { return refused_.size() == 1; }));
+  EXPECT_EQ(joined_, 0);
+  coordinator.refusal = absl::OkStatus();
+  ASSERT_TRUE(loop_.RunUntil([&] { return joined_ == 1; }));
+  EXPECT_THAT(applied_, ElementsAre(3));
+}
 
 TEST_F(ControlClientTest, JoinsAppliesAndAcknowledgesEachSnapshot) {
   Coordinator& coordinator = AddCoordinator(Generation(3));

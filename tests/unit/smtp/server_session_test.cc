@@ -171,6 +171,18 @@ TEST(ServerSession, TakesAThousandRecipientsAndDefersTheNext) {
   EXPECT_EQ(driver.stored()[0].envelope.forward_paths.size(), 1000u);
 }
 
+TEST(ServerSession, APathThatNoRecordHoldsIsRefusedAlone) {
+  ServerDriver driver;
+  driver.Send("EHLO client.test\r\nMAIL FROM:<a@sender.test>\r\n");
+  driver.TakeReplies();
+  std::string quoted;  // each two octets on the wire, four when printed at worst
+  for (int i = 0; i < 255; ++i) quoted += "\\\"";
+  driver.Send("RCPT TO:<\"" + quoted + "\"@example.test>\r\nRCPT TO:<b@example.test>\r\n");
+  const std::string replies = driver.TakeReplies();
+  EXPECT_EQ(replies.substr(0, 9), "501 5.1.3") << replies;
+  EXPECT_NE(replies.find("250 2.1.5"), std::string::npos) << replies;
+}
+
 TEST(ServerSession, LinesUpToTheLimitAreTakenAndLongerOnesRefusedOnce) {
   ServerDriver driver;
   driver.TakeReplies();
