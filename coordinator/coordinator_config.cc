@@ -8,7 +8,7 @@ namespace fermo::coordinator {
 
 absl::Status CheckConfig(const ConfigSource& source, fermoposta::v1::CoordinatorConfig* config) {
   FieldErrors errors(source);
-  errors.Require("name", config->name());
+  errors.RequireName("name", config->name());
   errors.Require("data_dir", config->data_dir());
   const HostPort listen = errors.RequiredHostPort("listen", config->listen());
   const HostPort http_listen = errors.RequiredHostPort("http_listen", config->http_listen());

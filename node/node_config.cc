@@ -58,10 +58,13 @@ void CheckCopies(NodeConfig* config, FieldErrors& errors) {
 
 void CheckDelivery(NodeConfig* config, FieldErrors& errors) {
   auto* d = config->mutable_delivery();
-  if (d->helo_name().empty()) d->set_helo_name(config->name());
-  if (!smtp::IsDomain(d->helo_name()) && !smtp::IsAddressLiteral(d->helo_name())) {
-    errors.Add("delivery.helo_name",
-               "must be a domain name or an address literal; the default is the key name");
+  // A word without a dot is refused by many primaries: each connection's own
+  // address, which an empty name stands for, is taken by more.
+  if (d->helo_name().empty()) {
+    const bool full = config->name().find('.') != std::string::npos;
+    if (full && smtp::IsDomain(config->name())) d->set_helo_name(config->name());
+  } else if (!smtp::IsDomain(d->helo_name()) && !smtp::IsAddressLiteral(d->helo_name())) {
+    errors.Add("delivery.helo_name", "must be a domain name or an address literal");
   }
   for (int i = 0; i < d->dns_servers_size(); ++i) {
     const std::string path = "delivery.dns_servers[" + std::to_string(i) + "]";
@@ -102,8 +105,8 @@ Duration ToDuration(const std::string& text) { return ParseDuration(text).value(
 
 absl::Status CheckConfig(const ConfigSource& source, NodeConfig* config) {
   FieldErrors errors(source);
-  errors.Require("name", config->name());
-  errors.Require("region", config->region());
+  errors.RequireName("name", config->name());
+  errors.RequireName("region", config->region());
   errors.Require("data_dir", config->data_dir());
   CheckPlaces(config, errors);
   CheckCopies(config, errors);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "fermoposta/v1/config.pb.h"
 #include "lib/smtp/address.h"
 #include "lib/spool/limits.h"
@@ -67,8 +68,8 @@ std::string CheckTimeout(FieldErrors& errors, std::string_view path, const std::
 
 absl::Status CheckConfig(const ConfigSource& source, FrontendConfig* config) {
   FieldErrors errors(source);
-  errors.Require("name", config->name());
-  errors.Require("region", config->region());
+  errors.RequireName("name", config->name());
+  errors.RequireName("region", config->region());
   errors.Require("state_dir", config->state_dir());
   if (errors.Require("hostname", config->hostname()) && !smtp::IsDomain(config->hostname())) {
     errors.Add("hostname", "must be a domain name, such as mx.example.org");
@@ -76,6 +77,8 @@ absl::Status CheckConfig(const ConfigSource& source, FrontendConfig* config) {
   if (!config->postmaster_domain().empty() && !smtp::IsDomain(config->postmaster_domain())) {
     errors.Add("postmaster_domain", "must be a domain name");
   }
+  // Domains are compared in lower case.
+  config->set_postmaster_domain(absl::AsciiStrToLower(config->postmaster_domain()));
   CheckPlaces(config, errors);
   CheckLimits(config, errors);
   using std::chrono::minutes;

@@ -134,7 +134,7 @@ class Story:
             os.rename(victim.data, aside)
             self.say(f"Node {victim.name}, which took {victim.region}'s mail, is killed with "
                      f"SIGKILL while mail flows;")
-            self.also(f"its disk is set aside ({os.path.relpath(aside)}).")
+            self.also(f"its disk is set aside ({shown(aside)}).")
             self._await_acceptance(killed)
         finally:
             for stream in streams:
@@ -214,7 +214,7 @@ class Story:
 
     def how_to_look_around(self):
         ctl = self.cluster.ctl
-        stop = f"{os.path.relpath(__file__)} --stop --dir {os.path.relpath(self.directory)}"
+        stop = f"{shown(__file__)} --stop --dir {shown(self.directory)}"
         print("\nThe cluster and its primary stay up. Look around:")
         for line in (ctl.line("cluster", "status"), ctl.line("domain", "show", DOMAIN),
                      ctl.line("queue", "list"),
@@ -224,6 +224,11 @@ class Story:
                      f"{self.cluster.frontends[1].smtp}"):
             print(f"  {line}")
         print(f"Stop everything:\n  {stop}")
+
+
+def shown(path):
+    """A path for the command line of whoever called ./dev."""
+    return os.path.relpath(path, layout.caller_path("."))
 
 
 def note(directory, **values):
@@ -269,7 +274,7 @@ def run(options):
     if os.path.exists(os.path.join(directory, "cluster", "cluster.json")):
         if Cluster(os.path.join(directory, "cluster")).running():
             raise ClusterError(f"an earlier demo still runs in {directory}: stop it with "
-                               f"{os.path.relpath(__file__)} --stop --dir {options.dir}")
+                               f"{shown(__file__)} --stop --dir {shown(directory)}")
         stop(directory)
         shutil.rmtree(directory)
     os.makedirs(directory, exist_ok=True)

@@ -73,6 +73,9 @@ class FieldErrors {
 
   // Adds "is required" if the text is empty.
   bool Require(std::string_view path, std::string_view value);
+  // Adds a problem unless the text is a name such as the coordinator takes for a
+  // process and a region: 1 to 63 letters, digits, '-', '_' or '.'.
+  bool RequireName(std::string_view path, std::string_view value);
   // The value, or the default if the text is empty.
   Duration DurationOr(std::string_view path, std::string_view text, Duration fallback);
   uint64_t SizeOr(std::string_view path, std::string_view text, uint64_t fallback);

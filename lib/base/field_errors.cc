@@ -1,11 +1,21 @@
 // ConfigSource and FieldErrors: see config.h.
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "lib/base/config.h"
 
 namespace fermo {
+namespace {
+
+constexpr size_t kMaxName = 63;
+
+bool IsNameCharacter(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+}
+
+}  // namespace
 
 int ConfigSource::LineOf(std::string_view path) const {
   while (!path.empty()) {
@@ -34,6 +44,15 @@ void FieldErrors::Add(std::string_view path, const absl::Status& status) {
 bool FieldErrors::Require(std::string_view path, std::string_view value) {
   if (value.empty()) Add(path, "is required");
   return !value.empty();
+}
+
+bool FieldErrors::RequireName(std::string_view path, std::string_view value) {
+  if (!Require(path, value)) return false;
+  if (value.size() <= kMaxName && std::all_of(value.begin(), value.end(), IsNameCharacter)) {
+    return true;
+  }
+  Add(path, absl::StrCat("must be 1 to ", kMaxName, " letters, digits, '-', '_' or '.'"));
+  return false;
 }
 
 Duration FieldErrors::DurationOr(std::string_view path, std::string_view text, Duration fallback) {

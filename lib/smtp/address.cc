@@ -232,6 +232,11 @@ bool IsAddressLiteral(std::string_view text) {
                      [](char c) { return c >= 33 && c <= 126 && (c < '[' || c > ']'); });
 }
 
+std::string AddressLiteral(std::string_view address) {
+  const std::string plain(address.substr(0, address.find('%')));
+  return (plain.find(':') == std::string::npos ? "[" : "[IPv6:") + plain + "]";
+}
+
 bool HasHiddenRoute(const Path& path) {
   return path.local_part.find_first_of("@%!") != std::string::npos;
 }

@@ -49,6 +49,8 @@ absl::StatusOr<Path> ParseMailbox(std::string_view text, PathKind kind);
 bool IsDomain(std::string_view text);
 // "[192.0.2.1]", "[IPv6:2001:db8::1]" or "[tag:text]".
 bool IsAddressLiteral(std::string_view text);
+// The literal of an IP address as text; the zone of a link-local one is left out.
+std::string AddressLiteral(std::string_view address);
 
 // Whether the decoded local-part holds @, % or !: a route in disguise, which a
 // primary that trusts us might follow to anywhere.

@@ -42,6 +42,8 @@ std::chrono::seconds StandardTimeout(ClientStage stage) {
 ClientSession::ClientSession(ClientOptions options)
     : options_(std::move(options)), parser_(options_.reply_limits) {}
 
+void ClientSession::SetHeloName(std::string name) { options_.helo_name = std::move(name); }
+
 ClientStage ClientSession::stage() const {
   if (!pending_.empty()) {
     switch (pending_.front().verb) {

@@ -73,7 +73,7 @@ std::string_view ToString(ClientStage stage);  // "greeting", "EHLO", "MAIL", "R
 std::chrono::seconds StandardTimeout(ClientStage stage);
 
 struct ClientOptions {
-  std::string helo_name;            // FQDN or address literal, required
+  std::string helo_name;            // FQDN or address literal, required at the greeting
   bool allow_pipelining = true;     // use it where offered
   size_t max_window_commands = 50;  // commands awaiting replies, so that neither side's
   size_t max_window_octets = 8192;  // buffers can fill up and block both (RFC 2920 3.1)
@@ -133,6 +133,9 @@ struct ClientFailure {
 class ClientSession {
  public:
   explicit ClientSession(ClientOptions options);
+
+  // REQUIRES: kGreeting. For a name that is known only when the connection is open.
+  void SetHeloName(std::string name);
 
   ClientPhase phase() const { return phase_; }
   // The oldest command that is not answered, or the step whose turn it is.

@@ -6,19 +6,13 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "lib/smtp/address.h"
 
 namespace fermo::smtp {
 namespace {
 
 constexpr std::string_view kName = "received";
 constexpr size_t kMaxTextLine = 998;  // RFC 5322 2.1.1
-
-bool IsIpv6(std::string_view address) { return address.find(':') != std::string_view::npos; }
-
-// RFC 5321 4.1.3: an address literal of IPv6 carries a tag.
-std::string TcpInfo(const std::string& address) {
-  return IsIpv6(address) ? "[IPv6:" + address + "]" : "[" + address + "]";
-}
 
 bool FitsFor(const std::string& recipient) {
   return !recipient.empty() && recipient.size() + 16 <= kMaxTextLine &&
@@ -47,7 +41,7 @@ std::string ReceivedField(const TraceInfo& info) {
   std::string field = "Received: from ";
   field += info.helo;
   field += " (";
-  field += TcpInfo(info.client_address);
+  field += AddressLiteral(info.client_address);
   field += ")\r\n\tby ";
   field += info.hostname;
   field += info.extended ? " with ESMTP id " : " with SMTP id ";

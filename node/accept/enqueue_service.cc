@@ -1,5 +1,6 @@
 #include "node/accept/enqueue_service.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <optional>
 #include <utility>

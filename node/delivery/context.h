@@ -34,8 +34,7 @@ struct DeliveryContext {
         log(logger.ForComponent("delivery")),
         metrics(the_metrics),
         reader(store, options.reader_threads),
-        prober(the_executor, the_resolver,
-               Prober::Options{options.connection, options.probe_greeting}),
+        prober(the_executor, the_resolver, options.connection, options.probe),
         rng(options.seed),
         queue(options.queue, domains, rng),
         gate(the_executor) {}

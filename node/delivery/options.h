@@ -6,13 +6,13 @@
 
 #include "lib/cluster/route.h"
 #include "node/delivery/delivery_queue.h"
-#include "node/health/smtp_connection.h"
+#include "node/health/prober.h"
 
 namespace fermo::node {
 
 struct DeliveryOptions {
-  SmtpConnectionOptions connection;                    // our name and the timeouts
-  Duration probe_greeting = std::chrono::seconds(60);  // see Prober::Options
+  SmtpConnectionOptions connection;  // our name and the timeouts
+  ProbeTimeouts probe;
   cluster::RouteOptions route;
   QueueOptions queue;
   uint32_t messages_per_connection = 100;

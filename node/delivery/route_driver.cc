@@ -104,8 +104,10 @@ void RouteDriver::StartProbe() {
 net::Awaitable<void> RouteDriver::Probe(std::shared_ptr<RouteDriver> self,
                                         [[maybe_unused]] net::Gate::Pass pass) {
   absl::StatusOr<std::unique_ptr<SmtpConnection>> probed =
-      co_await self->context_.prober.Probe(self->route_);
+      co_await self->context_.prober.Probe(self->route_, self->silences_);
   self->context_.metrics.CountProbe(probed.ok());
+  const bool silent = absl::IsDeadlineExceeded(probed.status());
+  self->silences_ = silent ? self->silences_ + 1 : 0;
   cluster::ProbeDone result;
   result.ok = probed.ok();
   if (!probed.ok()) {

@@ -72,6 +72,7 @@ class RouteDriver : public std::enable_shared_from_this<RouteDriver> {
   const std::string name_;  // host:port
   cluster::RouteMachine machine_;
   net::Deadline timer_;
+  uint32_t silences_ = 0;  // probes in a row that the primary let wait
   WallTime since_ = WallNow();
   bool started_ = false;
   bool stopped_ = false;

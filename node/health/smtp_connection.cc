@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/smtp/address.h"
 
 namespace fermo::node {
 namespace {
@@ -18,6 +19,12 @@ smtp::ClientOptions SessionOptions(const SmtpConnectionOptions& options) {
   smtp::ClientOptions session;
   session.helo_name = options.helo_name;
   return session;
+}
+
+// No deadline of the way to the server is the server's silence.
+absl::Status WithoutDeadline(const absl::Status& status) {
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::UnavailableError(status.message());
 }
 
 }  // namespace
@@ -31,21 +38,25 @@ std::string DescribeFailure(const smtp::ClientFailure& failure) {
 SmtpConnection::SmtpConnection(net::Executor executor, SmtpConnectionOptions options)
     : timeouts_(options.timeouts),
       stream_(std::move(executor)),
-      session_(SessionOptions(options)) {}
+      session_(SessionOptions(options)),
+      named_by_address_(options.helo_name.empty()) {}
 
 net::Awaitable<absl::StatusOr<std::unique_ptr<SmtpConnection>>> SmtpConnection::Open(
     net::Executor executor, net::Resolver* resolver, cluster::Route route,
     SmtpConnectionOptions options) {
   const absl::StatusOr<net::Resolver::Addresses> addresses =
       co_await resolver->Resolve(route.host, options.timeouts.resolve);
-  if (!addresses.ok()) co_return addresses.status();
+  if (!addresses.ok()) co_return WithoutDeadline(addresses.status());
   absl::Status last = absl::UnavailableError(absl::StrCat(route.host, ": no address"));
+  absl::Status silent;
   for (size_t i = 0; i < std::min(addresses->size(), kMaxAddresses); ++i) {
     auto connection = std::make_unique<SmtpConnection>(executor, options);
     const net::Tcp::endpoint endpoint((*addresses)[i], route.port);
     last = co_await OpenAt(connection.get(), endpoint);
     if (last.ok()) co_return std::move(connection);
+    if (absl::IsDeadlineExceeded(last)) silent = last;
   }
+  if (!silent.ok()) co_return silent;
   co_return last;
 }
 
@@ -53,25 +64,30 @@ net::Awaitable<absl::Status> SmtpConnection::OpenAt(SmtpConnection* connection,
                                                     net::Tcp::endpoint endpoint) {
   const absl::Status connected =
       co_await connection->stream_.Connect(endpoint, connection->timeouts_.connect);
-  if (!connected.ok()) co_return connected;
+  if (!connected.ok()) co_return WithoutDeadline(connected);
   connection->KeepAlive();
+  if (connection->named_by_address_) {
+    connection->session_.SetHeloName(smtp::AddressLiteral(connection->stream_.local().host));
+  }
   co_await connection->Run();
   if (connection->session_.phase() == smtp::ClientPhase::kReady) co_return absl::OkStatus();
   const auto& failure = connection->session_.failure();
   const std::string text = failure ? DescribeFailure(*failure) : "closed";
-  co_return absl::UnavailableError(absl::StrCat(ToString(connection->peer()), ": ", text));
+  const std::string reason = absl::StrCat(ToString(connection->peer()), ": ", text);
+  if (connection->timed_out_) co_return absl::DeadlineExceededError(reason);
+  co_return absl::UnavailableError(reason);
 }
 
 // A reply may take minutes, and a peer that is gone would be waited for as
-// long: the kernel asks after it, or gives up what it does not acknowledge, so
-// that a dead one is known within a minute.
+// long: the kernel asks after a silent one, so that it is known to be dead
+// within a minute, and gives up what nobody acknowledges or has room for.
 void SmtpConnection::KeepAlive() {
   const int fd = stream_.socket().native_handle();
   const int on = 1;
   const int idle_seconds = 20;
   const int interval_seconds = 10;
   const int probes = 4;
-  const unsigned int unacknowledged_millis = 60'000;
+  const unsigned int unacknowledged_millis = 180'000;  // the timeout of a block
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);

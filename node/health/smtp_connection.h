@@ -37,7 +37,7 @@ struct SmtpTimeouts {
 };
 
 struct SmtpConnectionOptions {
-  std::string helo_name;
+  std::string helo_name;  // empty: the literal of our own address
   SmtpTimeouts timeouts;
 };
 
@@ -46,7 +46,8 @@ class SmtpConnection {
   // Resolves, connects, reads the greeting and says EHLO, at one address after
   // another (at most eight) until one of them is ready for MAIL. Otherwise the
   // error of the last, its message made for people: "connect to 192.0.2.1:25:
-  // Connection refused", "greeting from 192.0.2.1:25: 421 4.3.2 busy".
+  // Connection refused", "greeting from 192.0.2.1:25: 421 4.3.2 busy". It is
+  // DeadlineExceeded only when one of them took the connection and was silent.
   // `resolver` outlives the call.
   static net::Awaitable<absl::StatusOr<std::unique_ptr<SmtpConnection>>> Open(
       net::Executor executor, net::Resolver* resolver, cluster::Route route,
@@ -83,6 +84,7 @@ class SmtpConnection {
   SmtpTimeouts timeouts_;
   net::Stream stream_;
   smtp::ClientSession session_;
+  const bool named_by_address_;
   bool timed_out_ = false;
   std::string close_reason_;
   std::array<char, 4096> buffer_;

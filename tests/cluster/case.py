@@ -73,9 +73,10 @@ class ClusterCase(unittest.TestCase):
 
     # The primary.
 
-    def start_sink(self, up=True, port=None):
+    def start_sink(self, up=True, port=None, **options):
         """A Sink as primary of the domain, which is added; up at once or not."""
-        self.primary = Sink(os.path.join(self.directory, "sink"), port or ports.free_port())
+        self.primary = Sink(os.path.join(self.directory, "sink"), port or ports.free_port(),
+                            **options)
         self.addCleanup(self.primary.close)
         if up:
             self.primary.up()

@@ -2,6 +2,7 @@
 directories of another cluster."""
 
 import os
+import re
 import shutil
 import tempfile
 import unittest
@@ -126,7 +127,7 @@ class BadOperations(ClusterCase):
 
         def refused():
             return (not stranger.is_running() or not stranger.is_ready()) and \
-                "cluster" in procs.tail(stranger.log, 30)
+                re.search(r"join_refused.*belongs to cluster", procs.tail(stranger.log, 200))
         wait_until(refused, 20, lambda: f"a refusal; log: {procs.tail(stranger.log)}")
         names = [pick(node.get("member", {}), "name") for node in
                  other.ctl.json("node", "list")["nodes"]]

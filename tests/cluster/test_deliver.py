@@ -30,6 +30,21 @@ class Deliver(ClusterCase):
         session.close()
         self.assertEqual(self.finish().delivered, 6)
 
+    def test_only_8bit_content_needs_a_primary_with_8bitmime(self):
+        self.start_sink(extensions=("PIPELINING",))
+        session = sender.Session(self.cluster.frontends[0].smtp, declare_8bit=True)
+        self.addCleanup(session.close)
+        seven = session.send(corpus.small_message(1))
+        self.oracle.saw(seven)
+        self.assertEqual(seven.result, sender.ACCEPTED, seven.text)
+        self.finish()
+        eight = session.send(b"Subject: x\r\n\r\nperch\xe9\r\n")
+        self.assertEqual(eight.result, sender.ACCEPTED, eight.text)
+        self.wait_waiting(1, 10)
+        wait_until(lambda: "8BITMIME" in self.cluster.ctl.run("queue", "show", eight.message_id),
+                   20, "the queue names the reason")
+        self.assertEqual(self.primary.count(), 1)
+
     def test_a_foreign_domain_is_refused_and_the_session_goes_on(self):
         self.start_sink()
         session = sender.Session(self.cluster.frontends[1].smtp)

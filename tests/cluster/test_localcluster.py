@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 import unittest
+from unittest import mock
 
 import case  # noqa: F401 (puts tools/ on the path)
 import localcluster
@@ -56,6 +57,14 @@ class LocalCluster(unittest.TestCase):
             argv = procs.command_line(process["pid"])
             self.assertEqual(argv[-3:], process["argv"])  # a script: its interpreter is first
             self.assertEqual(os.getsid(process["pid"]), process["pid"])
+
+    def test_a_relative_directory_is_the_callers(self):
+        with mock.patch.dict(os.environ, {"FERMO_CALLER_DIR": self.directory}):
+            status, output = self.run_tool("up", "--dir", "cluster", "--bin", self.bin,
+                                           "--base-port", str(self.base), "--regions", "1")
+            self.assertEqual(status, 0, output)
+            self.assertEqual(len(Cluster(self.dir).running()), 3)
+            self.assertEqual(self.run_tool("down", "--dir", "./cluster")[0], 0)
 
     def test_a_second_up_is_refused_while_a_process_runs(self):
         self.assertEqual(self.up("--base-port", str(self.base))[0], 0)

@@ -40,11 +40,15 @@ class Process:
     def is_ready(self):
         return httpget.is_ready(self.http)
 
-    def start(self):
-        """Runs argv (again) and notes the new pid; doesn't wait."""
+    def start(self, prefix=()):
+        """Runs argv (again) and notes the new pid; doesn't wait. prefix: a program
+        and its options that end by executing argv, such as setpriv."""
         if self.is_running():
             raise ClusterError(f"{self.name} is running already (pid {self.pid})")
-        self.entry["pid"] = procs.start_detached(self.argv, self.log)
+        self.entry["pid"] = procs.start_detached([*prefix, *self.argv], self.log)
+        if prefix:  # it has not executed argv yet
+            wait_until(lambda: self.is_running() or procs.is_over(self.pid), 5,
+                       lambda: f"{self.name} runs; the end of {self.log}: {procs.tail(self.log)}")
         self.cluster.save()
 
     def kill(self, sig=signal.SIGKILL, seconds=30):

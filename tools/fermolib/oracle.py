@@ -15,6 +15,8 @@ counted there, any other fails:
 
 import collections
 import dataclasses
+import json
+import os
 import threading
 
 from . import sender
@@ -61,16 +63,23 @@ class Verdict:
 class Oracle:
     """Collects attempts from any thread, and judges at the end."""
 
-    def __init__(self, hostnames=None):
-        """hostnames: what `by` of our Received field may name; None: anything."""
+    def __init__(self, hostnames=None, history=None):
+        """hostnames: what `by` of our Received field may name; None: anything.
+        history: a file that gets one fsynced JSON line per attempt."""
         self._lock = threading.Lock()
         self._attempts = collections.defaultdict(list)
         self._deaths = []
         self._hostnames = hostnames
+        self._history = open(history, "a", encoding="utf-8") if history else None
 
     def saw(self, attempt):
         with self._lock:
             self._attempts[attempt.uid].append(attempt)
+            if self._history:
+                seen = {key: value for key, value in vars(attempt).items() if key != "content"}
+                self._history.write(json.dumps(seen) + "\n")
+                self._history.flush()
+                os.fsync(self._history.fileno())
 
     def node_died(self, when):
         """A node was killed, stopped or cut off at this Unix time."""
@@ -100,7 +109,8 @@ class Oracle:
         for uid, attempts in attempts_by_uid.items():
             for recipient in dict.fromkeys(r for a in attempts for r in a.recipients):
                 copies = arrived.pop((uid, recipient.lower()), [])
-                self._judge_leg(verdict, attempts, recipient, copies, (replies_lost or {}).get(uid, 0))
+                self._judge_leg(verdict, attempts, recipient, copies,
+                                (replies_lost or {}).get(uid, 0))
         for copies in arrived.values():
             verdict.invented += [f"never sent: {copy.uid or copy.content[:80]!r} for "
                                  f"{copy.recipient} ({copy.where})" for copy in copies]

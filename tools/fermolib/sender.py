@@ -44,10 +44,12 @@ class Attempt:
 class Session:
     """One connection to one frontend; opened when needed, kept, never shared."""
 
-    def __init__(self, frontend, helo=HELO, timeout=60):
+    def __init__(self, frontend, helo=HELO, timeout=60, declare_8bit=False):
+        """declare_8bit: say BODY=8BITMIME for 7-bit content, too."""
         self.frontend = frontend
         self.helo = helo
         self.timeout = timeout
+        self.declare_8bit = declare_8bit
         self._smtp = None
 
     def close(self):
@@ -92,7 +94,8 @@ class Session:
             self._connect()
         smtp = self._smtp
         options = []
-        if not attempt.content.isascii() and smtp.has_extn("8bitmime"):
+        eight_bit = self.declare_8bit or not attempt.content.isascii()
+        if eight_bit and smtp.has_extn("8bitmime"):
             options.append("BODY=8BITMIME")
         if smtp.has_extn("size"):
             options.append(f"SIZE={len(attempt.content)}")

@@ -6,8 +6,8 @@ one message after dot-unstuffing, nothing else changed. Runs on an asyncio loop
 in a thread of its own; all public methods may be called from any thread.
 """
 
-import collections
 import asyncio
+import collections
 import dataclasses
 import json
 import os
@@ -37,10 +37,11 @@ class Fault:
 class Sink:
     """Make it, up(), down(), up() again on the same port, close()."""
 
-    def __init__(self, directory, port, hostname="sink.example.test"):
+    def __init__(self, directory, port, hostname="sink.example.test", extensions=_EXTENSIONS):
         self.directory = directory
         self.port = port
         self.hostname = hostname
+        self.extensions = extensions
         self.most_connections = 0
         self._faults = []
         self._messages = []  # history entries of what was taken
@@ -248,7 +249,7 @@ class _Session:
         return bool(fault.reply) and not fault.reply.startswith("421")
 
     async def _ehlo(self, _):
-        lines = [self.sink.hostname, *_EXTENSIONS]
+        lines = [self.sink.hostname, *self.sink.extensions]
         text = "\r\n".join(f"250-{line}" for line in lines[:-1])
         return await self._answer("ehlo", f"{text}\r\n250 {lines[-1]}")
 

@@ -79,6 +79,19 @@ TEST_F(FieldErrorsTest, PlacesMustBeUsableWithoutAResolver) {
             "node.yaml:6: delivery.retry_first: port 0 is no port that others can connect to");
 }
 
+TEST_F(FieldErrorsTest, NamesAreShortAndPlain) {
+  EXPECT_TRUE(errors_.RequireName("name", "Roma-1_a.example"));
+  EXPECT_TRUE(errors_.RequireName("name", std::string(63, 'x')));
+  EXPECT_TRUE(errors_.ok());
+  EXPECT_FALSE(errors_.RequireName("listen", ""));
+  for (const std::string& name : {std::string(64, 'x'), std::string("a b"), std::string("\xe9")}) {
+    EXPECT_FALSE(errors_.RequireName("name", name));
+  }
+  const std::string wrong = "node.yaml:3: name: must be 1 to 63 letters, digits, '-', '_' or '.'";
+  EXPECT_EQ(errors_.ToStatus().message(),
+            "node.yaml:1: listen: is required\n" + wrong + "\n" + wrong + "\n" + wrong);
+}
+
 TEST_F(FieldErrorsTest, AMissingPlaceIsReportedOnce) {
   const HostPort place = errors_.RequiredHostPort("listen", "");
   EXPECT_TRUE(errors_.RequireLoopback("listen", place));

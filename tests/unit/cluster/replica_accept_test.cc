@@ -46,7 +46,7 @@ TEST(ReplicaAccept, TwoCopiesInOneRegionAreNotEnough) {
   c.Run(1s);
   EXPECT_EQ(c.Verdict(upload), nullptr);
   ASSERT_TRUE(c.RunUntil([&] { return c.Verdict(upload) != nullptr; }, 5s));
-  EXPECT_TRUE(absl::IsUnavailable(*c.Verdict(upload)));
+  EXPECT_TRUE(absl::IsUnknown(*c.Verdict(upload)));
 }
 
 TEST(ReplicaAccept, WithoutAQuorumNewMailIsRefusedAtOnceWithTheReason) {

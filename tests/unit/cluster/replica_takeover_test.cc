@@ -145,10 +145,25 @@ TEST_F(ReplicaTakeover, AnAnnouncedLegWaitsOutTheGraceWhenTheOwnerStaysDead) {
   c.primary_up = true;
   ASSERT_TRUE(c.RunUntil([&] { return !c.IsUp(0); }, 3s));
   ASSERT_EQ(c.Deliveries(id), 1);
-  c.Run(9min);
+  c.Run(12min);
   EXPECT_EQ(c.Deliveries(id), 1) << "repeated within the grace";
   ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 2; }, 2min))
       << "never tried again: the dot might not have arrived";
+}
+
+// A transaction may be long before its final dot is sent, and the reply to that
+// takes up to ten minutes more.
+TEST_F(ReplicaTakeover, TheGraceCountsFromTheLastRenewal) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Feed(0, cluster::BeginAttempt{id, {0}});
+  c.Run(12min);
+  EXPECT_TRUE(c.replica(0).MayFinish(id, c.now()));
+  c.Kill(0);
+  c.primary_up = true;
+  c.Run(11min);
+  EXPECT_EQ(c.Deliveries(id), 0);
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 5min));
 }
 
 TEST_F(ReplicaTakeover, AnAnnouncedLegIsFreeWhenItsOwnerShowsANewBoot) {

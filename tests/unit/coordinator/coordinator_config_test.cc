@@ -27,8 +27,10 @@ std::string Problems(const std::string& from = "", const std::string& to = "") {
   return std::string(status.message());
 }
 
-TEST(CoordinatorConfig, PlacesThatCannotBeListenedOnAreRefused) {
+TEST(CoordinatorConfig, WrongNamesAndPlacesAreRefused) {
   EXPECT_EQ(Problems(), "");
+  EXPECT_EQ(Problems("c1", "c/1"),
+            "c.yaml:1: name: must be 1 to 63 letters, digits, '-', '_' or '.'");
   EXPECT_EQ(Problems("0.0.0.0:8080", "localhost:8080"), "");
   EXPECT_EQ(
       Problems("0.0.0.0:8080", "myhost:8080"),

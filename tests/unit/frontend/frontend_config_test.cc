@@ -65,6 +65,8 @@ TEST(FrontendConfig, WrongValuesAreRefusedWithFileAndLine) {
   };
   EXPECT_TRUE(refused("max_message_size: 10KiB"));
   EXPECT_TRUE(refused("max_recipients: 99"));
+  EXPECT_TRUE(refused("max_recipients: 1001"));  // more than a record holds
+  EXPECT_TRUE(refused("postmaster_domain: 'not a domain'"));
   EXPECT_TRUE(refused("max_connections: 200000"));
   EXPECT_TRUE(refused("command_timeout: 500ms"));
   EXPECT_TRUE(refused("data_timeout: 2d"));
@@ -79,6 +81,9 @@ TEST(FrontendConfig, NamesAndPlacesAreChecked) {
   std::string yaml = kGood;
   yaml.replace(yaml.find("mx.backup.example"), 17, "not_a host       ");
   EXPECT_EQ(Problems(yaml), "f.yaml:3: hostname: must be a domain name, such as mx.example.org");
+  yaml = kGood;
+  yaml.replace(yaml.find("roma"), 4, "ro ma");
+  EXPECT_EQ(Problems(yaml), "f.yaml:2: region: must be 1 to 63 letters, digits, '-', '_' or '.'");
   yaml = kGood;
   yaml.replace(yaml.find("127.0.0.1:7000"), 14, "192.0.2.1:7000");
   EXPECT_NE(Problems(yaml).find("coordinators[0]"), std::string::npos);
@@ -100,6 +105,14 @@ TEST(FrontendConfig, TheAdvertisedAddressGetsItsPort) {
   FrontendConfig config;
   ASSERT_EQ(Problems(std::string(kGood) + "advertise_address: mx.backup.example\n", &config), "");
   EXPECT_EQ(ToOptions(config).advertise_address, "mx.backup.example:25");
+}
+
+TEST(FrontendConfig, PostmastersDomainIsKeptInLowerCase) {
+  FrontendConfig config;
+  ASSERT_EQ(Problems(kGood, &config), "");
+  EXPECT_EQ(ToOptions(config).postmaster_domain, "");
+  ASSERT_EQ(Problems(std::string(kGood) + "postmaster_domain: Example.TEST\n", &config), "");
+  EXPECT_EQ(ToOptions(config).postmaster_domain, "example.test");
 }
 
 }  // namespace

@@ -166,6 +166,9 @@ TEST_F(GrpcSpoolClientTest, TellsARefusalFromAnUnknownVerdictAndAsksNobodyElseAf
   near.verdict = static_cast<int>(StatusCode::kUnavailable);  // might be gRPC's word
   ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 2; }));
   EXPECT_EQ(Send({"a"}).status().code(), StatusCode::kUnknown);
+  near.verdict = static_cast<int>(StatusCode::kCancelled);
+  ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 2; }));
+  EXPECT_EQ(Send({"a"}).status().code(), StatusCode::kUnknown);
   near.verdict = static_cast<int>(StatusCode::kInternal);
   ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 2; }));
   EXPECT_EQ(Send({"a", "b"}).status().code(), StatusCode::kUnknown);

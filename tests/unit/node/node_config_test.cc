@@ -68,5 +68,36 @@ TEST(NodeConfig, DnsServersAreGivenByTheirAddresses) {
   }
 }
 
+TEST(NodeConfig, NamesAreThoseThatTheCoordinatorTakes) {
+  const std::string wrong = "must be 1 to 63 letters, digits, '-', '_' or '.'";
+  EXPECT_EQ(Problems("roma-1", "roma 1"), "n.yaml:1: name: " + wrong);
+  EXPECT_EQ(Problems("roma-1", std::string(64, 'x')), "n.yaml:1: name: " + wrong);
+  EXPECT_EQ(Problems("region: roma", "region: r/oma"), "n.yaml:2: region: " + wrong);
+  EXPECT_EQ(Problems("name: roma-1\n", ""), "n.yaml:1: name: is required");
+}
+
+TEST(NodeConfig, PrimariesAreToldADomainOrAnAddress) {
+  const auto name_for = [](const std::string& name, const std::string& helo) {
+    std::string yaml = kGood;
+    yaml.replace(yaml.find("roma-1"), 6, name);
+    if (!helo.empty()) yaml += "delivery:\n  helo_name: '" + helo + "'\n";
+    ConfigSource source;
+    fermoposta::v1::NodeConfig config;
+    absl::Status status = ParseYaml(yaml, "n.yaml", &config, &source);
+    if (status.ok()) status = CheckConfig(source, &config);
+    if (!status.ok()) return std::string(status.message());
+    return ToOptions(config).delivery.connection.helo_name;
+  };
+  EXPECT_EQ(name_for("roma-1.example", ""), "roma-1.example");
+  EXPECT_EQ(name_for("roma-1", ""), "") << "the address of the connection";
+  EXPECT_EQ(name_for("-roma.", ""), "");
+  EXPECT_EQ(name_for("roma-1", "mx.example"), "mx.example");
+  EXPECT_EQ(name_for("roma-1", "[192.0.2.1]"), "[192.0.2.1]");
+  for (const char* helo : {"mx example", "-mx.example", "192.0.2.1:25", "[192.0.2]"}) {
+    EXPECT_EQ(name_for("roma-1", helo),
+              "n.yaml:9: delivery.helo_name: must be a domain name or an address literal");
+  }
+}
+
 }  // namespace
 }  // namespace fermo::node

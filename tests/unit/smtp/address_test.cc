@@ -53,6 +53,12 @@ TEST(Address, DecodesQuotedLocalPartsAndQuotesOnlyWhereNeeded) {
   EXPECT_EQ(Parsed("<\"an\\\x01\"@b.test>"), "refused");
 }
 
+TEST(Address, WritesAddressLiterals) {
+  EXPECT_EQ(AddressLiteral("192.0.2.1"), "[192.0.2.1]");
+  EXPECT_EQ(AddressLiteral("2001:db8::1"), "[IPv6:2001:db8::1]");
+  EXPECT_EQ(AddressLiteral("fe80::1%eth0"), "[IPv6:fe80::1]");
+}
+
 TEST(Address, TakesAddressLiterals) {
   EXPECT_EQ(Parsed("<a@[192.0.2.1]>"), "a@[192.0.2.1]");
   EXPECT_EQ(Parsed("<a@[IPv6:2001:DB8::1]>"), "a@[ipv6:2001:db8::1]");

@@ -181,6 +181,9 @@ TEST(ServerSession, APathThatNoRecordHoldsIsRefusedAlone) {
   const std::string replies = driver.TakeReplies();
   EXPECT_EQ(replies.substr(0, 9), "501 5.1.3") << replies;
   EXPECT_NE(replies.find("250 2.1.5"), std::string::npos) << replies;
+  driver.Send("RSET\r\nMAIL FROM:<\"" + quoted + "\"@example.test>\r\n");
+  const std::string refused = driver.TakeReplies();
+  EXPECT_NE(refused.find("501 5.1.7"), std::string::npos) << refused;
 }
 
 TEST(ServerSession, LinesUpToTheLimitAreTakenAndLongerOnesRefusedOnce) {

@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Breaks a cluster of real processes for a while, and judges it from outside.
+
+    tools/nemesis.py [--minutes M] [--seed S] [--nodes-per-region N] [--bin DIR] [--dir DIR]
+
+Three regions on loopback take mail by SMTP without a pause while faults, drawn
+from the seed, strike one after the other: SIGKILL, SIGSTOP, a region's loss, a
+partition between two nodes or around one, a full disk, a restart, a primary that
+goes away or withholds replies, the coordinator's death. A round ends healed;
+every few rounds all mail must have arrived. The judge knows only what senders
+and the primary saw. Exit status: 0 every promise was kept; 1 not.
+
+Partitions need root and nftables, full disks root; without them these are left out.
+"""
+
+import argparse
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from fermolib import corpus, layout, ports, sender
+from fermolib.cluster import create
+from fermolib.oracle import Oracle
+from fermolib.partition import Partitions
+from fermolib.sink import Fault, Sink
+from fermolib.wait import NotReached, wait_until
+
+DOMAIN = "example.test"
+DISK = 512 << 20  # of a node
+ROUNDS_BETWEEN_DRAINS = 8
+
+
+class Nemesis:
+    """One run: the cluster, its senders, its primary, and the faults."""
+
+    def __init__(self, options):
+        self.options = options
+        self.rng = random.Random(options.seed)
+        self.directory = options.dir
+        os.makedirs(self.directory)
+        os.chmod(self.directory, 0o755)
+        self.partitions = Partitions() if Partitions.available() else None
+        plan = layout.Layout(
+            os.path.join(self.directory, "cluster"), 3, options.nodes_per_region,
+            ports.free_block(layout.Layout.ports_needed(3, options.nodes_per_region)),
+            {"spool": {"soft_free": "128MiB", "hard_free": "64MiB"}})
+        self.cluster = create(plan, options.bin or layout.default_bin_dir())
+        self.mounts, self.uids = [], {}
+        for node in self.cluster.nodes:
+            self.prepare(node)
+        self.oracle = Oracle({f"mx.{region}.fermoposta.test" for region in plan.regions},
+                             os.path.join(self.directory, "senders.jsonl"))
+        self.sink = Sink(os.path.join(self.directory, "sink"), ports.free_port())
+        self.streams = []
+        self.faults = collections.Counter()
+        self.takeovers = []
+
+    # --- The stage
+
+    def prepare(self, node):
+        """A disk of its own, and a user of its own, as far as we may."""
+        os.makedirs(node.data, exist_ok=True)
+        if os.geteuid() == 0:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", node.data],
+                           check=True)
+            self.mounts.append(node.data)
+        if self.partitions:
+            uid = self.partitions.add(node.name, int(node.grpc.rsplit(":", 1)[1]))
+            os.chown(node.data, uid, uid)
+            self.uids[node.name] = uid
+
+    def start(self, process):
+        uid = self.uids.get(process.name)
+        if uid is None:
+            process.start()
+            return
+        process.start(prefix=["/usr/bin/setpriv", f"--reuid={uid}", f"--regid={uid}",
+                              "--clear-groups", "--inh-caps=-all"])
+
+    def open(self):
+        for process in self.cluster.processes:
+            self.start(process)
+        for process in self.cluster.processes:
+            process.wait_ready(60)
+        self.sink.up()
+        self.cluster.ctl.add_domain(DOMAIN, self.sink.address)
+        self.start_streams()
+
+    def start_streams(self):
+        """As real senders do, each tries again what was not accepted."""
+        self.streams = [
+            sender.Stream(self.oracle, sender.Session(frontend.smtp), corpus.small_message, 0.1,
+                          0.5)
+            for frontend in self.cluster.frontends]
+
+    def close(self):
+        for stream in self.streams:
+            stream.stop()
+        for process in self.cluster.processes:
+            if process.is_running():
+                os.kill(process.pid, signal.SIGCONT)
+        self.cluster.stop()
+        self.sink.close()
+        if self.partitions:
+            self.partitions.close()
+        for mount in self.mounts:
+            subprocess.run(["umount", mount], check=False)
+
+    # --- Faults. Each takes its victims, waits, and leaves them healed.
+
+    def pause(self, least, most):
+        time.sleep(self.rng.uniform(least, most))  # the fault's own length, not a wait
+
+    def kill_all(self, victims):
+        now = time.time()
+        for victim in victims:
+            if victim.role == "node":
+                self.oracle.node_died(now)
+            victim.kill()
+        return now
+
+    def revive(self, victims):
+        for victim in victims:
+            self.start(victim)
+        for victim in victims:
+            victim.wait_ready(60)
+
+    def kill_node(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        killed = self.kill_all([victim])
+        if self.rng.random() < 0.5:
+            self.watch_takeover(victim, killed)
+        self.pause(0, 8)
+        self.revive([victim])
+
+    def kill_frontend(self):
+        victim = self.rng.choice(self.cluster.frontends)
+        self.kill_all([victim])
+        self.pause(0, 4)
+        self.revive([victim])
+
+    def kill_coordinator(self):
+        self.kill_all([self.cluster.coordinator])
+        self.pause(0, 10)
+        self.revive([self.cluster.coordinator])
+
+    def lose_region(self):
+        region = self.rng.choice(self.cluster.frontends).region
+        victims = [p for p in self.cluster.processes if p.region == region]
+        self.kill_all(victims)
+        self.pause(1, 25)
+        self.revive(victims)
+
+    def stop_node(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        os.kill(victim.pid, signal.SIGSTOP)
+        self.pause(0.5, 25)
+        os.kill(victim.pid, signal.SIGCONT)
+
+    def restart_node(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        victim.kill(signal.SIGTERM, 260)
+        self.revive([victim])
+
+    def cut_pair(self):
+        a, b = self.rng.sample(self.cluster.nodes, 2)
+        self.partitions.cut(a.name, b.name)
+        self.pause(0.5, 25)
+        self.partitions.heal(a.name, b.name)
+
+    def isolate(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        others = [node for node in self.cluster.nodes if node is not victim]
+        for other in others:
+            self.partitions.cut(victim.name, other.name)
+        self.pause(0.5, 25)
+        for other in others:
+            self.partitions.heal(victim.name, other.name)
+
+    def fill_disk(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        path = os.path.join(victim.data, "ballast")
+        free = os.statvfs(victim.data)
+        left = self.rng.choice((96 << 20, 32 << 20))  # below the soft, or the hard mark
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_bsize - left))
+        self.pause(2, 15)
+        os.remove(path)
+
+    def primary_down(self):
+        self.sink.down()
+        self.pause(0.5, 15)
+        self.sink.up()
+
+    def primary_unsure(self):
+        self.sink.fail(Fault("dot", "", self.rng.randrange(1, 4), taken=True))
+        self.pause(1, 5)
+
+    def menu(self):
+        """(fault, weight) of all that can be done here."""
+        found = [(self.kill_node, 5), (self.kill_frontend, 1), (self.kill_coordinator, 1),
+                 (self.lose_region, 2), (self.stop_node, 3), (self.restart_node, 1),
+                 (self.primary_down, 3), (self.primary_unsure, 2)]
+        if self.partitions:
+            found += [(self.cut_pair, 3), (self.isolate, 3)]
+        if self.mounts:
+            found.append((self.fill_disk, 2))
+        return found
+
+    # --- What is measured and judged
+
+    def watch_takeover(self, victim, killed):
+        """Seconds from the kill until no message is without an owner."""
+        def taken_over():
+            answer = self.cluster.ctl.json("queue", "summary")
+            silent = answer.get("unreachable_nodes") or answer.get("unreachableNodes") or []
+            ownerless = answer.get("ownerless_messages") or answer.get("ownerlessMessages") or 0
+            return victim.name in silent and int(ownerless) == 0
+        wait_until(taken_over, 60, f"takeover of what {victim.name} owned", 0.2)
+        self.takeovers.append(time.time() - killed)
+
+    def drain(self):
+        """All that was accepted has arrived; the streams go on afterwards."""
+        for stream in self.streams:
+            stream.stop()
+        lost = []
+
+        def arrived():
+            lost[:] = self.oracle.judge(self.sink.deliveries(), self.sink.replies_lost()).lost
+            return not lost
+        wait_until(arrived, 120, lambda: f"all accepted mail delivered; lacking {lost[:3]}", 1)
+        wait_until(lambda: self.cluster.ctl.queue_summary()["waiting"] == 0, 120,
+                   lambda: f"nothing waiting; {self.cluster.ctl.queue_summary()}", 1)
+
+    def run(self):
+        end = time.monotonic() + self.options.minutes * 60
+        faults, weights = zip(*self.menu())
+        rounds = 0
+        while time.monotonic() < end:
+            fault = self.rng.choices(faults, weights)[0]
+            rounds += 1
+            print(f"{time.strftime('%H:%M:%S')} round {rounds}: {fault.__name__}", flush=True)
+            fault()
+            self.faults[fault.__name__] += 1
+            self.pause(0, 3)
+            if rounds % ROUNDS_BETWEEN_DRAINS == 0:
+                self.drain()
+                self.start_streams()
+        self.drain()
+        return rounds
+
+    def report(self, rounds):
+        verdict = self.oracle.judge(self.sink.deliveries(), self.sink.replies_lost())
+        print(f"\nseed {self.options.seed}, {rounds} rounds: "
+              + ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items())))
+        print(verdict.line())
+        if self.takeovers:
+            ordered = sorted(self.takeovers)
+            print(f"takeover of {len(ordered)}: p50 {ordered[len(ordered) // 2]:.1f} s, "
+                  f"p99 {ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]:.1f} s")
+        for problem in verdict.problems():
+            print(f"PROBLEM: {problem}")
+        return not verdict.problems()
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description="Breaks a cluster, and judges it from outside.")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--nodes-per-region", type=int, default=1)
+    parser.add_argument("--bin", help="folder of the programs")
+    parser.add_argument("--dir", type=layout.caller_path,
+                        default=os.path.join(layout.repository(), "build", "nemesis",
+                                             time.strftime("%Y%m%d-%H%M%S")))
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = parse(arguments)
+    print(f"seed {options.seed}; logs and histories in {options.dir}", flush=True)
+    nemesis = Nemesis(options)
+    try:
+        nemesis.open()
+        try:
+            rounds = nemesis.run()
+        except NotReached as late:
+            print(f"PROBLEM: {late}")
+            nemesis.report(sum(nemesis.faults.values()))
+            return 1
+        return 0 if nemesis.report(rounds) else 1
+    finally:
+        nemesis.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
