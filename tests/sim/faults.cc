@@ -19,12 +19,15 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{FaultKind::kCrash, "crash", 4, 20s},
     Kind{FaultKind::kPower, "power", 2, 30s},
+    Kind{FaultKind::kPowerAtPromise, "power at a promise", 1, 40s},
+    Kind{FaultKind::kPowerAtWrite, "power at a write", 2, 10s},
     Kind{FaultKind::kRegion, "region", 1, 40s},
     Kind{FaultKind::kStall, "stall", 2, 25s},
     Kind{FaultKind::kStallBeforeDot, "stall before dot", 1, 25s},
     Kind{FaultKind::kCutOneWay, "cut one way", 2, 25s},
     Kind{FaultKind::kCutBothWays, "cut both ways", 2, 25s},
     Kind{FaultKind::kIsolate, "isolate", 2, 25s},
+    Kind{FaultKind::kIsolateWithCrash, "isolate, and crash another", 1, 25s},
     Kind{FaultKind::kSlowDisk, "slow disk", 1, 20s},
     Kind{FaultKind::kStuckDisk, "stuck disk", 1, 12s},
     Kind{FaultKind::kFailingDisk, "failing disk", 1, 10s},
@@ -56,12 +59,24 @@ std::string_view ToString(FaultKind kind) {
 }
 
 std::vector<Fault> DrawFaults(Rng& random, uint32_t count, int nodes, Duration window) {
+  // Half of the seeds have their faults close together: what one alone does not
+  // break, two within seconds may.
+  constexpr Duration kBurst = 6s;
+  const uint64_t bursts = random.OneIn(0.5) ? 1 + random.Uniform(3) : 0;
+  std::vector<Duration> begins;
+  for (uint64_t i = 0; i < bursts; ++i) {
+    begins.push_back(Duration(static_cast<int64_t>(random.Uniform((window - kBurst).count()))));
+  }
   std::vector<Fault> faults;
   for (uint32_t i = 0; i < count; ++i) {
     const Kind& kind = Draw(random);
     Fault& fault = faults.emplace_back();
     fault.kind = kind.kind;
     fault.at = Duration(static_cast<int64_t>(random.Uniform(window.count())));
+    if (bursts > 0) {
+      fault.at = begins[random.Uniform(bursts)] +
+                 Duration(static_cast<int64_t>(random.Uniform(Duration(kBurst).count())));
+    }
     fault.span = 100ms + Duration(static_cast<int64_t>(random.Uniform(kind.longest.count())));
     fault.node = static_cast<int>(random.Uniform(nodes));
     fault.other = static_cast<int>(random.Uniform(nodes));

@@ -16,13 +16,16 @@ namespace fermo::sim {
 enum class FaultKind : uint8_t {
   kCrash,           // a process; it is started again after the span
   kPower,           // a machine: unsynced writes are gone, its clock starts anew
+  kPowerAtPromise,  // a machine, just after its next promise left
+  kPowerAtWrite,    // a machine, at one of its next synced writes
   kRegion,          // power, for every node of a region
   kStall,           // a process takes in nothing
   kStallBeforeDot,  // it is stopped between its last check and the final dot
   kCutOneWay,       // from one node to another
   kCutBothWays,
-  kIsolate,   // a node from all others
-  kSlowDisk,  // every sync takes this long
+  kIsolate,           // a node from all others
+  kIsolateWithCrash,  // the same, and another's process restarts at once
+  kSlowDisk,          // every sync takes this long
   kStuckDisk,
   kFailingDisk,  // a sync fails; the process ends itself and is started again
   kFullDisk,

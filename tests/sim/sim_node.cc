@@ -163,6 +163,14 @@ void SimNode::Step(const cluster::Event& event) {
 }
 
 void SimNode::Perform(cluster::SendControl& action) {
+  const auto* promise = std::get_if<cluster::Promise>(&action.message);
+  if (power_at_promise_ && promise != nullptr && promise->granted) {
+    power_at_promise_ = false;
+    WhenOn(world_.random.Jitter(1ms, 1), [this] {
+      LosePower();
+      on_death();
+    });
+  }
   world_.network.Send(settings_.index, IndexOf(action.to), Channel::kControl, action.answer,
                       cluster::ControlReceived{settings_.id, boot_, std::move(action.message)});
 }
@@ -223,6 +231,11 @@ void SimNode::FinishWriting(size_t batch) {
     world_.history.Add(world_.scheduler.now(), "node {} ends itself: fsync failed",
                        settings_.index);
     Crash();
+    on_death();
+    return;
+  }
+  if (synced && power_at_write_ > 0 && --power_at_write_ == 0) {
+    LosePower();  // in the middle of it
     on_death();
     return;
   }

@@ -58,6 +58,8 @@ class SimNode : public Endpoint {
   void SlowDisk(Duration per_sync) { sync_time_ = per_sync; }
   void FailDisk() { disk_fails_ = true; }  // at its next synced write the process ends itself
   void FillDisk(bool full) { disk_full_ = full; }
+  void LosePowerAtPromise() { power_at_promise_ = true; }
+  void LosePowerAtWrite(uint32_t synced) { power_at_write_ = synced; }  // that many from now
   void StallBeforeNextDot(Duration span) { stall_before_dot_ = span; }
   void StopAccepting() { Receive(cluster::StopAccepting{}); }
   // Called when the process ended itself.
@@ -146,6 +148,8 @@ class SimNode : public Endpoint {
   Duration sync_time_;
   bool disk_fails_ = false;
   bool disk_full_ = false;
+  bool power_at_promise_ = false;
+  uint32_t power_at_write_ = 0;
 
   cluster::UploadId next_upload_ = 1;
   std::map<cluster::UploadId, Uploading> uploads_;

@@ -184,6 +184,12 @@ void Simulation::Begin(const Fault& fault) {
     case FaultKind::kPower:
       node.LosePower();
       break;
+    case FaultKind::kPowerAtPromise:
+      node.LosePowerAtPromise();
+      break;
+    case FaultKind::kPowerAtWrite:
+      node.LosePowerAtWrite(1 + static_cast<uint32_t>(random_.Uniform(20)));
+      break;
     case FaultKind::kRegion:
       for (auto& other : nodes_) {
         if (other->region() == node.region()) other->LosePower();
@@ -202,6 +208,12 @@ void Simulation::Begin(const Fault& fault) {
       Cut(fault.node, fault.other, 1);
       Cut(fault.other, fault.node, 1);
       break;
+    case FaultKind::kIsolateWithCrash:
+      if (fault.other != fault.node) {
+        nodes_[fault.other]->Crash();
+        nodes_[fault.other]->on_death();
+      }
+      [[fallthrough]];
     case FaultKind::kIsolate:
       for (int other = 0; other < size(); ++other) {
         Cut(fault.node, other, 1);
@@ -258,6 +270,7 @@ void Simulation::End(const Fault& fault) {
       Cut(fault.other, fault.node, -1);
       break;
     case FaultKind::kIsolate:
+    case FaultKind::kIsolateWithCrash:
       for (int other = 0; other < size() && !healing_; ++other) {
         Cut(fault.node, other, -1);
         Cut(other, fault.node, -1);
@@ -286,6 +299,8 @@ void Simulation::End(const Fault& fault) {
     case FaultKind::kStall:
     case FaultKind::kStallBeforeDot:
     case FaultKind::kFailingDisk:
+    case FaultKind::kPowerAtPromise:
+    case FaultKind::kPowerAtWrite:
       break;
   }
 }

@@ -52,6 +52,17 @@ TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
   ExpectOneOwnerPerEpoch();
 }
 
+TEST_F(ReplicaTakeover, APromiseIsOnDiskWhenTheClaimHolds) {
+  c.Run(1s);
+  const MessageId id = AcceptOne(0);
+  c.Kill(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") == 1; }, 20s));
+  for (int node : {1, 2}) {
+    const auto& stored = c.disk(node).segments().at(id.segment).stored;
+    EXPECT_EQ(stored.promised, Epoch(2)) << "node " << node;
+  }
+}
+
 TEST_F(ReplicaTakeover, AClaimantFetchesWhatItLacks) {
   c.Run(1s);
   c.SetLink(0, 1, false);  // roma gets no copy, whichever rank it has
