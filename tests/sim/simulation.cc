@@ -71,6 +71,7 @@ class Simulation : public Cluster {
   void Begin(const Fault& fault);
   void End(const Fault& fault);
   void Cut(int from, int to, int by);
+  void CutPaths(const Fault& fault, int by);
   void Heal();
   bool Drained() const;
 
@@ -172,6 +173,16 @@ void Simulation::Cut(int from, int to, int by) {
   network_.Cut(from, to, cuts > 0);
 }
 
+void Simulation::CutPaths(const Fault& fault, int by) {
+  const bool one_way = fault.kind == FaultKind::kCutOneWay;
+  const bool pair = one_way || fault.kind == FaultKind::kCutBothWays;
+  for (int other = 0; other < size(); ++other) {
+    if (pair && other != fault.other) continue;
+    Cut(fault.node, other, by);
+    if (!one_way) Cut(other, fault.node, by);
+  }
+}
+
 void Simulation::Begin(const Fault& fault) {
   if (healing_) return;
   history_.Add(scheduler_.now(), "FAULT {} at node {} (other {}) for {} ms", ToString(fault.kind),
@@ -201,24 +212,17 @@ void Simulation::Begin(const Fault& fault) {
     case FaultKind::kStallBeforeDot:
       node.StallBeforeNextDot(fault.span);
       break;
-    case FaultKind::kCutOneWay:
-      Cut(fault.node, fault.other, 1);
-      break;
-    case FaultKind::kCutBothWays:
-      Cut(fault.node, fault.other, 1);
-      Cut(fault.other, fault.node, 1);
-      break;
     case FaultKind::kIsolateWithCrash:
       if (fault.other != fault.node) {
         nodes_[fault.other]->Crash();
         nodes_[fault.other]->on_death();
       }
-      [[fallthrough]];
+      CutPaths(fault, 1);
+      break;
+    case FaultKind::kCutOneWay:
+    case FaultKind::kCutBothWays:
     case FaultKind::kIsolate:
-      for (int other = 0; other < size(); ++other) {
-        Cut(fault.node, other, 1);
-        Cut(other, fault.node, 1);
-      }
+      CutPaths(fault, 1);
       break;
     case FaultKind::kSlowDisk:
       node.SlowDisk(500ms);
@@ -262,19 +266,10 @@ void Simulation::End(const Fault& fault) {
       }
       break;
     case FaultKind::kCutOneWay:
-      if (!healing_) Cut(fault.node, fault.other, -1);
-      break;
     case FaultKind::kCutBothWays:
-      if (healing_) break;
-      Cut(fault.node, fault.other, -1);
-      Cut(fault.other, fault.node, -1);
-      break;
     case FaultKind::kIsolate:
     case FaultKind::kIsolateWithCrash:
-      for (int other = 0; other < size() && !healing_; ++other) {
-        Cut(fault.node, other, -1);
-        Cut(other, fault.node, -1);
-      }
+      if (!healing_) CutPaths(fault, -1);
       break;
     case FaultKind::kSlowDisk:
     case FaultKind::kStuckDisk:
