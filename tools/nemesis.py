@@ -131,10 +131,17 @@ class Nemesis:
 
     def kill_node(self):
         victim = self.rng.choice(self.cluster.nodes)
-        killed = self.kill_all([victim])
-        if self.rng.random() < 0.5:
-            self.watch_takeover(victim, killed)
+        self.kill_all([victim])
         self.pause(0, 8)
+        self.revive([victim])
+
+    def take_over(self):
+        """A node dies while mail waits for a primary that is down."""
+        victim = self.rng.choice(self.cluster.nodes)
+        self.sink.down()
+        self.pause(1, 3)
+        self.watch_takeover(victim, self.kill_all([victim]))
+        self.sink.up()
         self.revive([victim])
 
     def kill_frontend(self):
@@ -202,7 +209,7 @@ class Nemesis:
 
     def menu(self):
         """(fault, weight) of all that can be done here."""
-        found = [(self.kill_node, 5), (self.kill_frontend, 1), (self.kill_coordinator, 1),
+        found = [(self.kill_node, 3), (self.take_over, 4), (self.kill_frontend, 1), (self.kill_coordinator, 1),
                  (self.lose_region, 2), (self.stop_node, 3), (self.restart_node, 1),
                  (self.primary_down, 3), (self.primary_unsure, 2)]
         if self.partitions:
