@@ -209,9 +209,9 @@ class Nemesis:
 
     def menu(self):
         """(fault, weight) of all that can be done here."""
-        found = [(self.kill_node, 3), (self.take_over, 4), (self.kill_frontend, 1), (self.kill_coordinator, 1),
-                 (self.lose_region, 2), (self.stop_node, 3), (self.restart_node, 1),
-                 (self.primary_down, 3), (self.primary_unsure, 2)]
+        found = [(self.kill_node, 3), (self.take_over, 4), (self.kill_frontend, 1),
+                 (self.kill_coordinator, 1), (self.lose_region, 2), (self.stop_node, 3),
+                 (self.restart_node, 1), (self.primary_down, 3), (self.primary_unsure, 2)]
         if self.partitions:
             found += [(self.cut_pair, 3), (self.isolate, 3)]
         if self.mounts:
