@@ -83,7 +83,7 @@ class SimNode : public Endpoint {
   void Receive(cluster::Event event) override;
   const SimDisk& disk() const { return disk_; }
   const std::string& region() const { return settings_.region; }
-  bool Owns(const SegmentId& segment, Epoch at_least) const;
+  bool Owns(const SegmentId& id, Epoch at_least) const;
   std::string Describe() const;  // what is left here, for a reader of the history
   bool disk_full() const { return disk_full_; }
 

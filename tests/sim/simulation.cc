@@ -65,8 +65,8 @@ class Simulation : public Cluster {
     return {topology.write_copies, topology.min_regions, kGrace, faults};
   }
   void MakeNodes();
-  void Send(uint64_t mail);
-  void SenderHears(uint64_t mail, std::optional<absl::Status> verdict);
+  void Send(uint64_t number);
+  void SenderHears(uint64_t number, std::optional<absl::Status> verdict);
   std::optional<int> FrontendPicks(int region);
   void Begin(const Fault& fault);
   void End(const Fault& fault);
