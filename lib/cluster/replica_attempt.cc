@@ -7,6 +7,19 @@
 #include "lib/cluster/replica.h"
 
 namespace fermo::cluster {
+namespace {
+
+// Notes the announcement; true when it is not the renewal of the one that is
+// noted, and so to be written down. An earlier owner's mark is replaced.
+bool HearAttempt(Segment& segment, Seq seq, const HeardAttempt& heard) {
+  HeardAttempt& known = segment.heard[seq];
+  const bool renewed = known.owner == heard.owner && known.owner_boot == heard.owner_boot &&
+                       known.epoch == heard.epoch;
+  known = heard;
+  return !renewed;
+}
+
+}  // namespace
 
 // --- The owner
 
@@ -44,9 +57,9 @@ void Replica::AnnounceAttempt(Segment& segment, Seq seq, Attempt& attempt) {
   attempt.round = now_;
   attempt.acknowledged = {options_.self};
   HeardAttempt own{options_.self, options_.boot, segment.record.epoch, now_ + options_.grace};
-  const bool known = segment.heard.contains(seq);
-  segment.heard[seq] = own;  // a promise of ours must name it
-  if (!known) Write({spool::PutMeta{AttemptKey(id), EncodeAttempt(own)}});
+  if (HearAttempt(segment, seq, own)) {  // a promise of ours must name it
+    Write({spool::PutMeta{AttemptKey(id), EncodeAttempt(own)}});
+  }
   for (const HolderView& view : segment.owner->holders) {
     if (!peers_[view.node].control) continue;
     Tell(view.node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
@@ -142,12 +155,8 @@ void Replica::Receive(NodeId from, uint32_t boot, const Announce& message) {
     }
   }
   if (!answer.refused) {
-    const auto before = segment->heard.find(message.seq);
-    const bool renewed = before != segment->heard.end() && before->second.owner == from &&
-                         before->second.owner_boot == boot && before->second.epoch == message.epoch;
-    HeardAttempt heard{from, boot, message.epoch, now_ + options_.grace};
-    segment->heard[message.seq] = heard;
-    if (!renewed) {
+    const HeardAttempt heard{from, boot, message.epoch, now_ + options_.grace};
+    if (HearAttempt(*segment, message.seq, heard)) {
       Write({spool::PutMeta{AttemptKey({message.segment, message.seq}), EncodeAttempt(heard)}});
     }
   }

@@ -127,7 +127,8 @@ def security(objects):
 
 
 def disruption(objects):
-    """One budget per workload, which lets broken pods go; 300 s to drain."""
+    """One budget per workload, which lets broken pods go; time to drain: a node
+    waits up to 4 min for replies to final dots, then for its disk and its peers."""
     budgets = of_kind(objects, "PodDisruptionBudget")
     for budget in budgets:
         if budget["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
@@ -139,8 +140,9 @@ def disruption(objects):
         count = sum(matches(budget["spec"]["selector"], labels) for budget in budgets)
         if count != 1:
             yield f"{identity(workload)}: {count} disruption budgets instead of one"
-        if workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") != 300:
-            yield f"{identity(workload)}: has not 300 s to drain"
+        needed = 330 if workload["metadata"]["name"].endswith("node") else 300
+        if workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") != needed:
+            yield f"{identity(workload)}: has not {needed} s to drain"
 
 
 def stateful(objects):
