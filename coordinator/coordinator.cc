@@ -103,6 +103,7 @@ absl::Status Coordinator::Parts::Serve() {
   control_options.config = config.get();
   control_options.connected = &connected;
   control_options.blocking = &blocking;
+  control_options.survivor_lease = options.survivor_lease;
   control_options.log = options.log.ForComponent("membership");
   control = std::make_unique<ControlService>(std::move(control_options));
   context.executor = executor;

@@ -27,9 +27,10 @@ struct CoordinatorOptions {
   bool insecure = false;
   std::string version;
   Logger log = Logger::Null();
-  Duration apply_limit = std::chrono::seconds(3);     // see OperationsContext
-  Duration node_deadline = std::chrono::seconds(2);   // see NodeClient
-  std::function<void(const absl::Status&)> on_fatal;  // once; on the executor
+  Duration apply_limit = std::chrono::seconds(3);      // see OperationsContext
+  Duration node_deadline = std::chrono::seconds(2);    // see NodeClient
+  Duration survivor_lease = std::chrono::seconds(10);  // see ControlServiceOptions
+  std::function<void(const absl::Status&)> on_fatal;   // once; on the executor
 };
 
 class Coordinator {

@@ -4,9 +4,9 @@
 
 #include "ctl/human.h"
 #include "ctl/json_client.h"
+#include "ctl/node_client.h"
 #include "ctl/table.h"
 #include "ctl/views_client.h"
-#include "fmt/format.h"
 
 namespace fermo::ctl {
 
@@ -14,11 +14,6 @@ namespace v1 = ::fermoposta::v1;
 using Stub = Session::Stub;
 
 namespace {
-
-std::string StateOf(const v1::NodeInfo& node) {
-  if (!node.reachable()) return "unreachable";
-  return node.status().ready() ? "ready" : "not ready";
-}
 
 std::string RoleOf(v1::Role role) {
   switch (role) {
@@ -31,29 +26,6 @@ std::string RoleOf(v1::Role role) {
     default:
       return "unknown";
   }
-}
-
-std::string RenderNodes(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes,
-                        size_t width) {
-  Table table({{"NODE", false, true},
-               {"REGION"},
-               {"STATE"},
-               {"ADDRESS"},
-               {"OWNS", true},
-               {"HOLDS", true},
-               {"FREE", true},
-               {"ID", false, true}});
-  for (const v1::NodeInfo& node : nodes) {
-    const v1::NodeStatus& status = node.status();
-    const bool known = node.reachable();
-    table.Add({Printable(node.member().name()), Printable(node.member().region()), StateOf(node),
-               Printable(node.member().address()),
-               known ? std::to_string(status.owned().messages()) : "-",
-               known ? std::to_string(status.held_messages()) : "-",
-               known ? FormatOctets(status.disk_free_bytes()) : "-",
-               NodeIdOf(node.member().node())});
-  }
-  return table.Render(width);
 }
 
 std::string RenderProcesses(const v1::GetClusterStatusResponse& response, size_t width) {
@@ -76,20 +48,6 @@ std::string RenderProcesses(const v1::GetClusterStatusResponse& response, size_t
 
 }  // namespace
 
-absl::Status NodeList(Session& session) {
-  v1::ListNodesResponse response;
-  absl::Status status = session.Call(&Stub::ListNodes, v1::ListNodesRequest(), &response);
-  if (!status.ok()) return status;
-  if (session.json()) {
-    session.out() << ToJson(response);
-  } else if (response.nodes_size() == 0) {
-    session.out() << "No node has joined.\n";
-  } else {
-    session.out() << RenderNodes(response.nodes(), session.width());
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ClusterStatus(Session& session) {
   v1::GetClusterStatusResponse response;
   absl::Status status =
@@ -104,6 +62,9 @@ absl::Status ClusterStatus(Session& session) {
       << Count(response.domains(), "domain") << "\n"
       << "Waiting:  " << CountsLine(response.queue(), response.ownerless_messages(), session.now())
       << "\n";
+  CopyTrouble trouble;
+  for (const v1::NodeInfo& node : response.nodes()) trouble.Add(node.status());
+  if (trouble.Any()) out << "Copies:   " << trouble.Line() << "\n";
   if (response.nodes_size() > 0) out << "\n" << RenderNodes(response.nodes(), session.width());
   if (response.processes_size() > 0) out << "\n" << RenderProcesses(response, session.width());
   out << "\n";

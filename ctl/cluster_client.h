@@ -1,6 +1,6 @@
-// fermoctl node list and fermoctl cluster status.
+// fermoctl cluster status.
 //
-// Each prints its answer and returns OK, or the status to be reported.
+// Prints its answer and returns OK, or the status to be reported.
 #pragma once
 
 #include "absl/status/status.h"
@@ -8,7 +8,6 @@
 
 namespace fermo::ctl {
 
-absl::Status NodeList(Session& session);
 absl::Status ClusterStatus(Session& session);
 
 }  // namespace fermo::ctl

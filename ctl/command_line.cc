@@ -5,8 +5,10 @@
 #include <functional>
 #include <ostream>
 
+#include "absl/strings/str_split.h"
 #include "ctl/cluster_client.h"
 #include "ctl/domain_client.h"
+#include "ctl/node_client.h"
 #include "ctl/queue_client.h"
 #include "ctl/session_client.h"
 #include "fmt/format.h"
@@ -28,9 +30,12 @@ struct Parsed {
   PageOptions page;
   std::string name;
   std::string primary;
+  std::string regions;  // by commas
   std::string domain;
   std::string id;
   bool force = false;
+  DrainOptions drain;
+  EvictOptions evict;
   Command command;
   std::string words;  // "domain add"
 };
@@ -61,12 +66,15 @@ void AddPageOptions(CLI::App* command, PageOptions* page) {
 void AddDomainCommands(CLI::App* app, Parsed* p) {
   CLI::App* group = AddGroup(app, "domain", "The domains for which mail is accepted");
   CLI::App* add = AddCommand(group, "add", "Accept mail for a domain", p, [p](Session& session) {
-    return DomainAdd(session, p->name, p->primary);
+    const std::vector<std::string> regions =
+        absl::StrSplit(p->regions, ',', absl::SkipWhitespace());
+    return DomainAdd(session, p->name, p->primary, regions);
   });
   add->add_option("DOMAIN", p->name, "The domain, such as example.org")->required();
   add->add_option("--primary", p->primary,
                   "Its own mail server: HOST, HOST:PORT or [IPv6]:PORT; port 25 when absent")
       ->required();
+  add->add_option("--regions", p->regions, "The only regions that may hold its mail: A,B (all)");
   CLI::App* list = AddCommand(group, "list", "All domains", p,
                               [p](Session& session) { return DomainList(session, p->page); });
   AddPageOptions(list, &p->page);
@@ -91,6 +99,32 @@ void AddQueueCommands(CLI::App* app, Parsed* p) {
   CLI::App* show = AddCommand(group, "show", "One message, on every node that knows it", p,
                               [p](Session& session) { return QueueShow(session, p->id); });
   show->add_option("MESSAGE", p->id, "The message id, as the 250 reply named it")->required();
+}
+
+void AddNodeCommands(CLI::App* app, Parsed* p) {
+  CLI::App* group = AddGroup(app, "node", "The nodes");
+  AddCommand(group, "list", "All nodes", p, NodeList);
+  CLI::App* show = AddCommand(group, "show", "One node", p,
+                              [p](Session& session) { return NodeShow(session, p->name); });
+  show->add_option("NODE", p->name, "Its name or id")->required();
+  CLI::App* drain =
+      AddCommand(group, "drain", "Let a node hand over what it has and take nothing new", p,
+                 [p](Session& session) { return NodeDrain(session, p->name, p->drain); });
+  drain->add_option("NODE", p->name, "Its name or id")->required();
+  auto* wait = drain->add_flag("--wait", p->drain.wait, "Until nothing is left on it");
+  auto* cancel = drain->add_flag("--cancel", p->drain.cancel, "Let it take part again");
+  auto* dry_run = drain->add_flag("--dry-run", p->drain.dry_run, "Check only, change nothing");
+  wait->excludes(cancel);
+  wait->excludes(dry_run);
+  drain->add_flag("--force", p->drain.force, "Also when the others don't suffice for new mail");
+  drain->add_option("--reason", p->drain.reason, "Why, for the log");
+  CLI::App* evict =
+      AddCommand(group, "evict", "Take a node out of the cluster for ever", p,
+                 [p](Session& session) { return NodeEvict(session, p->name, p->evict); });
+  evict->add_option("NODE", p->name, "Its name or id; the id where two have the name")->required();
+  evict->add_flag("--force", p->evict.force, "Also when mail may be lost, or the node is in use");
+  evict->add_flag("--dry-run", p->evict.dry_run, "Check only, change nothing");
+  evict->add_option("--reason", p->evict.reason, "Why, for the log");
 }
 
 void AddGlobalOptions(CLI::App* app, Parsed* p) {
@@ -135,7 +169,7 @@ int RunFermoctl(std::vector<std::string> arguments, const Surroundings& surround
   AddGlobalOptions(&app, &parsed);
   AddDomainCommands(&app, &parsed);
   AddQueueCommands(&app, &parsed);
-  AddCommand(AddGroup(&app, "node", "The nodes"), "list", "All nodes", &parsed, NodeList);
+  AddNodeCommands(&app, &parsed);
   AddCommand(AddGroup(&app, "cluster", "The cluster"), "status",
              "Nodes, processes, and what is wrong", &parsed, ClusterStatus);
   try {
@@ -153,6 +187,7 @@ int RunFermoctl(std::vector<std::string> arguments, const Surroundings& surround
   parsed.session.timeout = *timeout;
   parsed.session.json = parsed.output == "json";
   parsed.session.width = surroundings.width;
+  parsed.session.poll = surroundings.poll;
   if (parsed.session.coordinators.empty()) {
     const std::string& preset = surroundings.default_coordinator;
     parsed.session.coordinators = {preset.empty() ? kDefaultCoordinator : preset};

@@ -10,12 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/time.h"
+
 namespace fermo::ctl {
 
 struct Surroundings {
   std::string default_coordinator;  // of FERMOCTL_COORDINATOR; empty: not set
   size_t width = 0;                 // of the terminal; 0: not a terminal
   std::string version;
+  Duration poll = std::chrono::seconds(1);  // of commands that wait
 };
 
 // `arguments`: without the program's name.

@@ -19,6 +19,7 @@ void PrintDomain(Session& session, const v1::GetDomainResponse& response) {
   std::ostream& out = session.out();
   out << "Domain:   " << domain.name() << "\n"
       << "Primary:  " << PrimaryOf(domain) << "\n"
+      << "Regions:  " << RegionsOf(domain) << "\n"
       << "Added:    " << FormatMoment(FromMillis(domain.created_millis()), session.now()) << "\n"
       << "Waiting:  " << CountsLine(response.queue(), session.now()) << "\n";
   if (response.routes_size() == 0) {
@@ -36,10 +37,12 @@ void PrintDomain(Session& session, const v1::GetDomainResponse& response) {
 
 }  // namespace
 
-absl::Status DomainAdd(Session& session, const std::string& name, const std::string& primary) {
+absl::Status DomainAdd(Session& session, const std::string& name, const std::string& primary,
+                       const std::vector<std::string>& regions) {
   v1::AddDomainRequest request;
   request.set_name(name);
   request.set_primary(primary);
+  for (const std::string& region : regions) request.add_regions(region);
   v1::AddDomainResponse response;
   absl::Status status = session.Call(&Stub::AddDomain, request, &response);
   if (!status.ok()) return status;
@@ -64,7 +67,7 @@ absl::Status DomainAdd(Session& session, const std::string& name, const std::str
 absl::Status DomainList(Session& session, const PageOptions& page) {
   Listing<v1::ListDomainsResponse, v1::Domain> listing{
       .list = "domains",
-      .table = Table({{"DOMAIN", false, true}, {"PRIMARY"}, {"ADDED", true}}),
+      .table = Table({{"DOMAIN", false, true}, {"PRIMARY"}, {"REGIONS"}, {"ADDED", true}}),
       .fetch =
           [&](const std::string& token, v1::ListDomainsResponse* response) {
             v1::ListDomainsRequest request;
@@ -78,7 +81,7 @@ absl::Status DomainList(Session& session, const PageOptions& page) {
 ,
     .tabulate =
         [&](const v1::Domain& domain, Table* table) {
-          table->Add({Printable(domain.name()), PrimaryOf(domain),
+          table->Add({Printable(domain.name()), PrimaryOf(domain), RegionsOf(domain),
                       AgeOrDash(domain.created_millis(), session.now()) + " ago"});
         },
     .clear_elements = [](v1::ListDomainsResponse* response) { response->clear_domains(); },

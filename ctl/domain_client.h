@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "ctl/listing_client.h"
@@ -11,7 +12,9 @@
 
 namespace fermo::ctl {
 
-absl::Status DomainAdd(Session& session, const std::string& name, const std::string& primary);
+// `regions`: the only ones that may hold its mail; none: all.
+absl::Status DomainAdd(Session& session, const std::string& name, const std::string& primary,
+                       const std::vector<std::string>& regions);
 absl::Status DomainList(Session& session, const PageOptions& page);
 absl::Status DomainShow(Session& session, const std::string& name);
 absl::Status DomainRemove(Session& session, const std::string& name, bool force);

@@ -23,7 +23,8 @@ struct SessionOptions {
   bool insecure = false;
   bool json = false;
   Duration timeout = std::chrono::seconds(10);
-  size_t width = 0;  // of the terminal; 0: not a terminal
+  size_t width = 0;                         // of the terminal; 0: not a terminal
+  Duration poll = std::chrono::seconds(1);  // between two looks at what takes its time
 };
 
 class Session {
@@ -50,6 +51,7 @@ class Session {
 
   bool json() const { return options_.json; }
   size_t width() const { return options_.width; }
+  Duration poll() const { return options_.poll; }
   WallTime now() const { return WallNow(); }
   std::ostream& out() { return out_; }
   // A line on stderr that does not change the exit code.

@@ -160,6 +160,9 @@ absl::Status Node::Parts::Serve() {
   accept.log = log.ForComponent("accept");
   accept.cluster_uuid = [this] { return snapshot.cluster_uuid; };
   accept.can_accept = [this] { return CanAccept(); };
+  accept.regions = [this](const spool::Envelope& envelope) {
+    return snapshot.RegionsFor(envelope.forward_paths);
+  };
   accept.is_ready = [this] { return IsReady(); };
   enqueue = std::make_unique<EnqueueService>(std::move(accept));
 
@@ -240,6 +243,14 @@ absl::Status Node::Parts::Join() {
   auto created = rpc::ControlClient::Create(executor, std::move(client), std::move(callbacks));
   if (!created.ok()) return created.status();
   control = *std::move(created);
+  core->SetAskToSurvive([this](const SegmentId& segment) {
+    control->AskToSurvive(segment, [this, segment](absl::StatusOr<bool> granted) {
+      using Kind = cluster::SurvivorVerdict::Kind;
+      Kind kind = Kind::kUnreachable;
+      if (granted.ok()) kind = *granted ? Kind::kGranted : Kind::kRefused;
+      core->Apply(cluster::SurvivorVerdict{kind, segment});
+    });
+  });
   control->Start();
   return absl::OkStatus();
 }

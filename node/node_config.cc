@@ -97,6 +97,12 @@ void CheckSpool(NodeConfig* config, FieldErrors& errors) {
   errors.InRange("spool.segment_messages", s->segment_messages(), 1, 65536);
   s->set_segment_age(
       DurationField(errors, "spool.segment_age", s->segment_age(), std::chrono::hours(1)));
+  using namespace std::chrono_literals;
+  s->set_repair_after(DurationField(errors, "spool.repair_after", s->repair_after(), 10min));
+  s->set_orphan_after(DurationField(errors, "spool.orphan_after", s->orphan_after(), 15min));
+  const uint64_t rate = errors.SizeOr("spool.repair_rate", s->repair_rate(), uint64_t{32} << 20);
+  if (rate == 0) errors.Add("spool.repair_rate", "must be more than 0");
+  s->set_repair_rate(FormatSize(rate));
 }
 
 Duration ToDuration(const std::string& text) { return ParseDuration(text).value(); }
@@ -136,6 +142,9 @@ NodeOptions ToOptions(const NodeConfig& config) {
   r.append_budget = ToDuration(config.append_budget());
   r.segment_messages = config.spool().segment_messages();
   r.segment_age = ToDuration(config.spool().segment_age());
+  r.repair_after = ToDuration(config.spool().repair_after());
+  r.orphan_after = ToDuration(config.spool().orphan_after());
+  o.core.copy_rate = ParseSize(config.spool().repair_rate()).value();
   const auto& d = config.delivery();
   for (const std::string& server : d.dns_servers()) {
     o.dns_servers.push_back(ParseHostPort(server, 53).value());

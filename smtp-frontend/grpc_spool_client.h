@@ -32,6 +32,8 @@ struct GrpcSpoolClientOptions {
   // From the last chunk to the node's verdict. Longer than the node's own
   // append budget, so that the node normally speaks first.
   Duration verdict_deadline = std::chrono::seconds(30);
+  // After a verdict that was not heard: how long the node is asked for it.
+  Duration resolve_limit = std::chrono::seconds(30);
   // For one chunk to be taken by the transport.
   Duration write_deadline = std::chrono::seconds(30);
 };

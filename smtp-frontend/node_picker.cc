@@ -9,7 +9,7 @@ void NodePicker::SetMembers(const cluster::Snapshot& snapshot) {
   for (const cluster::Member& member : snapshot.members) {
     const auto& evicted = snapshot.evicted;
     if (std::find(evicted.begin(), evicted.end(), member.node) != evicted.end()) continue;
-    nodes.push_back({member.node, member.region == region_, IsReady(member.node)});
+    nodes.push_back({member.node, member.region, IsReady(member.node)});
   }
   nodes_ = std::move(nodes);
 }
@@ -20,17 +20,22 @@ void NodePicker::SetReady(NodeId node, bool ready) {
   }
 }
 
-std::optional<NodeId> NodePicker::Pick(const std::vector<NodeId>& tried) {
-  if (const auto near = PickIn(true, tried)) return near;
-  return PickIn(false, tried);
+std::optional<NodeId> NodePicker::Pick(const std::vector<NodeId>& tried,
+                                       const std::vector<std::string>& regions) {
+  if (const auto near = PickIn(true, tried, regions)) return near;
+  return PickIn(false, tried, regions);
 }
 
-std::optional<NodeId> NodePicker::PickIn(bool own_region, const std::vector<NodeId>& tried) {
+std::optional<NodeId> NodePicker::PickIn(bool own_region, const std::vector<NodeId>& tried,
+                                         const std::vector<std::string>& regions) {
+  const auto contains = [](const auto& list, const auto& value) {
+    return std::find(list.begin(), list.end(), value) != list.end();
+  };
   for (size_t step = 0; step < nodes_.size(); ++step) {
     const size_t place = (turn_ + step) % nodes_.size();
     const Node& node = nodes_[place];
-    if (node.own_region != own_region || !node.ready) continue;
-    if (std::find(tried.begin(), tried.end(), node.id) != tried.end()) continue;
+    if ((node.region == region_) != own_region || !node.ready || contains(tried, node.id)) continue;
+    if (!regions.empty() && !contains(regions, node.region)) continue;
     turn_ = place + 1;
     return node.id;
   }

@@ -26,17 +26,20 @@ class NodePicker {
   void SetReady(NodeId node, bool ready);
 
   // The next node, not among `tried`. Nothing when no node is ready.
-  std::optional<NodeId> Pick(const std::vector<NodeId>& tried = {});
+  // `regions`: only nodes of these; empty: of all.
+  std::optional<NodeId> Pick(const std::vector<NodeId>& tried = {},
+                             const std::vector<std::string>& regions = {});
   bool AnyReady() const;
   bool IsReady(NodeId node) const;
 
  private:
   struct Node {
     NodeId id;
-    bool own_region = false;
+    std::string region;
     bool ready = false;
   };
-  std::optional<NodeId> PickIn(bool own_region, const std::vector<NodeId>& tried);
+  std::optional<NodeId> PickIn(bool own_region, const std::vector<NodeId>& tried,
+                               const std::vector<std::string>& regions);
 
   std::string region_;
   std::vector<Node> nodes_;  // in the snapshot's order

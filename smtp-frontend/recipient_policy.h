@@ -6,6 +6,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "lib/cluster/snapshot.h"
 #include "lib/smtp/address.h"
@@ -18,8 +20,11 @@ class RecipientPolicy {
   void SetSnapshot(const cluster::Snapshot& snapshot) { snapshot_ = snapshot; }
   bool configured() const { return snapshot_.has_value(); }
 
-  // nullopt: taken. 451 4.3.0 without a snapshot, 550 5.7.1 for a foreign domain.
-  std::optional<smtp::Reply> Refuse(const smtp::Path& forward_path) const;
+  // nullopt: taken. 451 4.3.0 without a snapshot, 550 5.7.1 for a foreign domain,
+  // 452 4.5.3 for one whose mail may not lie where that of the others may, the
+  // domains of the forward-paths taken so far.
+  std::optional<smtp::Reply> Refuse(const smtp::Path& forward_path,
+                                    const std::vector<std::string>& taken = {}) const;
 
  private:
   std::optional<cluster::Snapshot> snapshot_;

@@ -238,7 +238,7 @@ void Session::Drain() {
 void Session::Cancel() { cancel_.emit(net::asio::cancellation_type::terminal); }
 
 std::optional<smtp::Reply> Session::RefuseRecipient(const smtp::Path& forward_path) {
-  return context_->policy->Refuse(forward_path);
+  return context_->policy->Refuse(forward_path, protocol_.envelope().forward_paths);
 }
 
 void Session::Replied(smtp::Verb verb, const smtp::Reply& reply) {

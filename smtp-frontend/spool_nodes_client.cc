@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,6 +34,10 @@ void SpoolNodes::Update(const cluster::Snapshot& snapshot) {
     if (stopped_) return;
     old = links_;
   }
+  cluster::Snapshot residents;
+  std::copy_if(snapshot.domains.begin(), snapshot.domains.end(),
+               std::back_inserter(residents.domains),
+               [](const cluster::Domain& domain) { return !domain.regions.empty(); });
   std::map<NodeId, std::shared_ptr<NodeLink>> links;
   cluster::Snapshot usable;  // the members that can be dialled
   usable.evicted = snapshot.evicted;
@@ -52,6 +57,7 @@ void SpoolNodes::Update(const cluster::Snapshot& snapshot) {
     std::lock_guard lock(mutex_);
     cluster_uuid_ = snapshot.cluster_uuid;
     picker_.SetMembers(usable);
+    residents_ = std::move(residents);
     for (const auto& link : fresh) picker_.SetReady(link->member.node, false);
     links_ = std::move(links);
   }
@@ -140,11 +146,12 @@ void SpoolNodes::SetReady(const NodeLink& link, bool ready, const std::string& r
              : absl::StrCat("node ", link.member.name, " is not ready: ", reason));
 }
 
-std::shared_ptr<NodeLink> SpoolNodes::Pick(const std::vector<NodeId>& tried) {
+std::shared_ptr<NodeLink> SpoolNodes::Pick(const std::vector<NodeId>& tried,
+                                           const std::vector<std::string>& regions) {
   std::lock_guard lock(mutex_);
   // Ends: each turn returns or makes one ready node unready.
   while (!stopped_) {
-    const std::optional<NodeId> node = picker_.Pick(tried);
+    const std::optional<NodeId> node = picker_.Pick(tried, regions);
     if (!node) return nullptr;
     const auto link = links_.find(*node);
     // A lost connection is known here before the next ping finds out.
@@ -154,6 +161,13 @@ std::shared_ptr<NodeLink> SpoolNodes::Pick(const std::vector<NodeId>& tried) {
     picker_.SetReady(*node, false);
   }
   return nullptr;
+}
+
+std::vector<std::string> SpoolNodes::RegionsFor(
+    const std::vector<std::string>& forward_paths) const {
+  std::lock_guard lock(mutex_);
+  // A mixture is refused at RCPT, and by the node.
+  return residents_.RegionsFor(forward_paths).value_or(std::vector<std::string>());
 }
 
 bool SpoolNodes::Ready() const {

@@ -57,8 +57,12 @@ class SpoolNodes : public std::enable_shared_from_this<SpoolNodes> {
   uint64_t NewToken();
   const GrpcSpoolClientOptions& options() const { return options_; }
 
-  // A ready and connected node that is not among `tried`; null if there is none.
-  std::shared_ptr<NodeLink> Pick(const std::vector<NodeId>& tried);
+  // A ready and connected node that is not among `tried`, in one of `regions`
+  // (empty: any); null if there is none.
+  std::shared_ptr<NodeLink> Pick(const std::vector<NodeId>& tried,
+                                 const std::vector<std::string>& regions);
+  // The only regions that may hold a message for these forward-paths.
+  std::vector<std::string> RegionsFor(const std::vector<std::string>& forward_paths) const;
   // A ping or a call failed, or a ping said so: not ready until a ping says otherwise.
   // A node without a connection for messages is not ready, whatever it says.
   void SetReady(const NodeLink& link, bool ready, const std::string& reason);
@@ -79,6 +83,7 @@ class SpoolNodes : public std::enable_shared_from_this<SpoolNodes> {
   bool stopped_ = false;
   std::string cluster_uuid_;
   NodePicker picker_;
+  cluster::Snapshot residents_;  // the domains alone that may not be held everywhere
   std::map<NodeId, std::shared_ptr<NodeLink>> links_;
   Rng rng_;
 };

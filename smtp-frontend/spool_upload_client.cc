@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/net/asio.h"
+#include "lib/rpc/unary.h"
 
 namespace fermo::frontend {
 
@@ -18,6 +20,8 @@ bool AnotherMayTakeIt(const absl::Status& status) {
          absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status);
 }
 
+constexpr Duration kResolveAgain = std::chrono::milliseconds(200);
+
 absl::Status Misuse() {
   return absl::FailedPreconditionError("the upload has failed or was committed");
 }
@@ -25,7 +29,10 @@ absl::Status Misuse() {
 }  // namespace
 
 GrpcSpoolUpload::GrpcSpoolUpload(std::shared_ptr<SpoolNodes> nodes, rpc::EnqueueStart start)
-    : nodes_(std::move(nodes)), start_(std::move(start)) {}
+    : nodes_(std::move(nodes)),
+      start_(std::move(start)),
+      token_(start_.token),
+      regions_(nodes_->RegionsFor(start_.envelope.forward_paths)) {}
 
 GrpcSpoolUpload::~GrpcSpoolUpload() {
   if (call_) call_->Abandon();
@@ -55,7 +62,7 @@ asio::awaitable<absl::Status> GrpcSpoolUpload::WriteFirst(std::string chunk) {
   v1::EnqueueRequest request = FirstRequest(std::move(chunk));
   std::vector<NodeId> tried;
   absl::Status last = nodes_->NoneReady();
-  while ((link_ = nodes_->Pick(tried))) {
+  while ((link_ = nodes_->Pick(tried, regions_))) {
     call_ = EnqueueCall::Start(link_->stubs, std::move(request), Duration::zero());
     absl::Status status = co_await AwaitWritten();
     if (status.ok()) co_return status;
@@ -89,7 +96,7 @@ asio::awaitable<absl::Status> GrpcSpoolUpload::AwaitWritten() {
 
 // A message of one chunk: one request. Never tried again once it was started.
 absl::Status GrpcSpoolUpload::StartOnly(std::string chunk) {
-  link_ = nodes_->Pick({});
+  link_ = nodes_->Pick({}, regions_);
   if (!link_) return nodes_->NoneReady();
   v1::EnqueueRequest request = FirstRequest(std::move(chunk));
   request.set_last(true);
@@ -118,9 +125,38 @@ asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Commit(std::string
   if (status.ok() && call_->message_id().empty()) {
     status = absl::InternalError("the node named no message id");
   }
-  if (!status.ok()) co_return Failed(std::move(status));
+  if (!status.ok()) {
+    absl::Status failed = Failed(std::move(status));
+    if (absl::IsUnknown(failed)) co_return co_await Resolve(std::move(failed));
+    co_return failed;
+  }
   failed_ = true;  // committed: no second time
   co_return call_->message_id();
+}
+
+// The call broke after the last chunk: the same node is asked what became of
+// the message, as soon as it answers again. Nobody else is: the message would be
+// there twice.
+asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Resolve(absl::Status unknown) {
+  using Async = v1::Spool::StubInterface::async_interface;
+  const Instant end = BootClock::now() + nodes_->options().resolve_limit;
+  while (BootClock::now() < end) {
+    const bool cancelled = !!(co_await asio::this_coro::cancellation_state).cancelled();
+    if (cancelled) break;
+    v1::ResolveRequest request;
+    request.set_cluster_uuid(nodes_->cluster_uuid());
+    request.set_token(token_);
+    const Duration left = end - BootClock::now();
+    auto answer =
+        co_await rpc::Call(link_->ping_stub->async(), &Async::Resolve, std::move(request), left);
+    if (answer.ok()) co_return answer->message_id();
+    if (absl::IsAborted(answer.status())) {
+      co_return absl::UnavailableError(answer.status().message());
+    }
+    if (!absl::IsUnavailable(answer.status())) break;
+    co_await net::SleepFor(kResolveAgain);
+  }
+  co_return unknown;
 }
 
 absl::Status GrpcSpoolUpload::Failed(absl::Status status) {

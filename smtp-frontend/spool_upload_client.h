@@ -30,11 +30,14 @@ class GrpcSpoolUpload final : public SpoolUpload {
   boost::asio::awaitable<absl::Status> AwaitWritten();
   absl::Status StartOnly(std::string chunk);
   boost::asio::awaitable<void> MakeDeadline();
+  boost::asio::awaitable<absl::StatusOr<std::string>> Resolve(absl::Status unknown);
   // Tells the nodes about a failed call, and gives the caller's status.
   absl::Status Failed(absl::Status status);
 
   const std::shared_ptr<SpoolNodes> nodes_;
   rpc::EnqueueStart start_;
+  const uint64_t token_;
+  const std::vector<std::string> regions_;
   std::shared_ptr<NodeLink> link_;
   std::shared_ptr<EnqueueCall> call_;
   std::unique_ptr<net::Deadline> deadline_;  // of uploads of several chunks

@@ -4,11 +4,11 @@
     tools/nemesis.py [--minutes M] [--seed S] [--nodes-per-region N] [--bin DIR] [--dir DIR]
 
 Three regions on loopback take mail by SMTP without a pause while faults, drawn
-from the seed, strike one after the other: SIGKILL, SIGSTOP, a region's loss, a
-partition between two nodes or around one, a full disk, a restart, a primary that
-goes away or withholds replies, the coordinator's death. A round ends healed;
-every few rounds all mail must have arrived. The judge knows only what senders
-and the primary saw. Exit status: 0 every promise was kept; 1 not.
+from the seed, strike one after the other: SIGKILL, SIGSTOP, a region's loss, a lost
+disk, a drain, a partition between two nodes or around one, a full disk, a restart,
+a primary that goes away or withholds replies, the coordinator's death. A round ends
+healed; every few rounds all mail must have arrived. The judge knows only what
+senders and the primary saw. Exit status: 0 every promise was kept; 1 not.
 
 Partitions need root and nftables, full disks root; without them these are left out.
 """
@@ -17,6 +17,7 @@ import argparse
 import collections
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import time
 
 from fermolib import corpus, layout, ports, sender
 from fermolib.cluster import create
+from fermolib.ctl import CtlError
 from fermolib.oracle import Oracle
 from fermolib.partition import Partitions
 from fermolib.sink import Fault, Sink
@@ -47,7 +49,8 @@ class Nemesis:
         plan = layout.Layout(
             os.path.join(self.directory, "cluster"), 3, options.nodes_per_region,
             ports.free_block(layout.Layout.ports_needed(3, options.nodes_per_region)),
-            {"spool": {"soft_free": "128MiB", "hard_free": "64MiB"}})
+            {"spool": {"soft_free": "128MiB", "hard_free": "64MiB", "segment_age": "20s",
+                       "repair_after": "20s"}})
         self.cluster = create(plan, options.bin or layout.default_bin_dir())
         self.mounts, self.uids = [], {}
         for node in self.cluster.nodes:
@@ -173,6 +176,40 @@ class Nemesis:
         victim.kill(signal.SIGTERM, 260)
         self.revive([victim])
 
+    def replace(self, victim, reason):
+        """A node that is dead is evicted; its machine gets a new disk and a new node."""
+        if victim.data in self.mounts:
+            subprocess.run(["umount", victim.data], check=True)
+            self.mounts.remove(victim.data)
+        else:
+            shutil.rmtree(victim.data)
+        refusal = []
+
+        def evicted():
+            try:
+                self.cluster.ctl.run("node", "evict", victim.name, "--reason", reason)
+                return True
+            except CtlError as refused:  # others don't answer yet, or mail has no other copy
+                refusal[:] = [refused.text]
+                return False
+        wait_until(evicted, 120, lambda: f"{victim.name} evicted; {refusal}", 1)
+        self.prepare(victim)
+        self.revive([victim])
+
+    def lose_disk(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        self.kill_all([victim])
+        self.replace(victim, "its disk is gone")
+
+    def drain_node(self):
+        victim = self.rng.choice(self.cluster.nodes)
+        printed = self.cluster.ctl.run("node", "drain", victim.name, "--wait", "--reason",
+                                       "to be replaced", seconds=240)
+        if "safe to remove" not in printed:
+            raise NotReached(f"{victim.name} is drained; fermoctl said {printed}")
+        self.kill_all([victim])
+        self.replace(victim, "drained")
+
     def cut_pair(self):
         a, b = self.rng.sample(self.cluster.nodes, 2)
         self.partitions.cut(a.name, b.name)
@@ -211,7 +248,8 @@ class Nemesis:
         """(fault, weight) of all that can be done here."""
         found = [(self.kill_node, 3), (self.take_over, 4), (self.kill_frontend, 1),
                  (self.kill_coordinator, 1), (self.lose_region, 2), (self.stop_node, 3),
-                 (self.restart_node, 1), (self.primary_down, 3), (self.primary_unsure, 2)]
+                 (self.restart_node, 1), (self.lose_disk, 2), (self.drain_node, 2),
+                 (self.primary_down, 3), (self.primary_unsure, 2)]
         if self.partitions:
             found += [(self.cut_pair, 3), (self.isolate, 3)]
         if self.mounts:

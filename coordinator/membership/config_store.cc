@@ -14,6 +14,11 @@ constexpr int kWriteAttempts = 10;
 // How long a writer waits for its own change to come back by the watch.
 constexpr absl::Duration kOwnChangeLimit = absl::Seconds(5);
 
+absl::Status NoSuchMember(NodeId node) {
+  return absl::NotFoundError(
+      fmt::format("node {} is no member; `fermoctl node list` shows all", ToString(node)));
+}
+
 }  // namespace
 
 ConfigStore::ConfigStore(ControlStore& store, ConfigStoreOptions options)
@@ -167,9 +172,39 @@ absl::StatusOr<ClusterViewPtr> ConfigStore::PutMember(const MemberRecord& member
     }
     const MemberRecord* known = view.FindMember(member.node);
     if (known && known->SameAs(member)) return transaction;
+    MemberRecord stored = member;
+    stored.draining = known && known->draining;
     const std::string key = MemberKey(member.node);
     transaction.comparisons = {{key, known ? known->revision : 0}, {EvictedKey(member.node), 0}};
-    transaction.mutations = {{key, EncodeMember(member)}};
+    transaction.mutations = {{key, EncodeMember(stored)}};
+    return transaction;
+  });
+}
+
+absl::StatusOr<ClusterViewPtr> ConfigStore::SetDraining(NodeId node, bool draining) {
+  return Write([node, draining](const ClusterView& view) -> absl::StatusOr<Transaction> {
+    const MemberRecord* known = view.FindMember(node);
+    if (!known || view.evicted.contains(node)) return NoSuchMember(node);
+    Transaction transaction;
+    if (known->draining == draining) return transaction;
+    MemberRecord changed = *known;
+    changed.draining = draining;
+    const std::string key = MemberKey(node);
+    transaction.comparisons = {{key, known->revision}};
+    transaction.mutations = {{key, EncodeMember(changed)}};
+    return transaction;
+  });
+}
+
+absl::StatusOr<ClusterViewPtr> ConfigStore::Evict(NodeId node) {
+  return Write([node](const ClusterView& view) -> absl::StatusOr<Transaction> {
+    Transaction transaction;
+    if (view.evicted.contains(node)) return transaction;
+    const MemberRecord* known = view.FindMember(node);
+    if (!known) return NoSuchMember(node);
+    const std::string key = MemberKey(node);
+    transaction.comparisons = {{key, known->revision}, {EvictedKey(node), 0}};
+    transaction.mutations = {{key, std::nullopt}, {EvictedKey(node), "{}"}};
     return transaction;
   });
 }

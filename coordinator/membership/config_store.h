@@ -47,7 +47,13 @@ class ConfigStore {
 
   // The writing methods return the view in which their change is in force.
   // Nothing is written when the member is stored like this already.
+  // Its draining flag stays as it is stored, whatever `member` has.
   absl::StatusOr<ClusterViewPtr> PutMember(const MemberRecord& member);
+  // NotFound when there is no such member; nothing is written when it is so already.
+  absl::StatusOr<ClusterViewPtr> SetDraining(NodeId node, bool draining);
+  // For ever. Nothing is written when the node has been evicted already;
+  // NotFound when it is no member and has not been.
+  absl::StatusOr<ClusterViewPtr> Evict(NodeId node);
   // AlreadyExists when the domain is there.
   absl::StatusOr<ClusterViewPtr> AddDomain(const DomainRecord& domain);
   // NotFound when it is not.

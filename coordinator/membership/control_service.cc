@@ -2,14 +2,20 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coordinator/membership/join.h"
+#include "coordinator/membership/may_write.h"
 #include "coordinator/membership/snapshot_service.h"
 #include "fermoposta/v1/control.grpc.pb.h"
+#include "fmt/format.h"
+#include "lib/cluster/survivor_grants.h"
 #include "lib/net/deadline.h"
 #include "lib/rpc/bidi_stream.h"
+#include "lib/rpc/unary_service.h"
 
 namespace fermo::coordinator {
 
@@ -17,6 +23,10 @@ namespace v1 = ::fermoposta::v1;
 using Stream = rpc::ServerStream<v1::Snapshot, v1::WatchRequest>;
 
 namespace {
+
+// Grants remembered so as to log each once; beyond it all are forgotten, and
+// those that still run are logged a second time.
+constexpr size_t kMaxLoggedGrants = 65536;
 
 // One process's stream, from its acceptance to its end.
 struct Session {
@@ -35,7 +45,8 @@ struct Session {
 class ControlService::Impl : public v1::Control::CallbackService,
                              public std::enable_shared_from_this<Impl> {
  public:
-  explicit Impl(ControlServiceOptions options) : options_(std::move(options)) {}
+  explicit Impl(ControlServiceOptions options)
+      : options_(std::move(options)), survivors_(options_.survivor_lease, BootClock::now()) {}
 
   grpc::ServerBidiReactor<v1::WatchRequest, v1::Snapshot>* Watch(
       grpc::CallbackServerContext* context) override {
@@ -43,6 +54,12 @@ class ControlService::Impl : public v1::Control::CallbackService,
     return Stream::Accept(context, options_.executor, [this](std::unique_ptr<Stream> stream) {
       OnAccepted(std::move(stream));
     });
+  }
+  grpc::ServerUnaryReactor* AskToSurvive(grpc::CallbackServerContext* context,
+                                         const v1::AskToSurviveRequest* request,
+                                         v1::AskToSurviveResponse* response) override {
+    return rpc::Serve(context, options_.executor,
+                      [=, this] { return OnAskToSurvive(*request, response); });
   }
 
   void OnViewChanged();
@@ -56,11 +73,12 @@ class ControlService::Impl : public v1::Control::CallbackService,
   void OnJoin(uint64_t number, const v1::Join& request);
   static net::Awaitable<void> StoreThenAdmit(std::shared_ptr<Impl> self, uint64_t number,
                                              MemberRecord member);
-  bool MayWrite(const ClusterView& view) const;
   void Admit(uint64_t number);
   void Refuse(uint64_t number, const absl::Status& status);
   Session* Find(uint64_t number);
   void EndStream(uint64_t number, absl::Status status);
+  absl::Status OnAskToSurvive(const v1::AskToSurviveRequest& request,
+                              v1::AskToSurviveResponse* response);
 
   const ControlServiceOptions options_;
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
@@ -68,6 +86,8 @@ class ControlService::Impl : public v1::Control::CallbackService,
   bool closed_ = false;
   // The newest snapshot as a message, made once for all watchers.
   std::optional<v1::Snapshot> snapshot_;
+  cluster::SurvivorGrants survivors_;
+  std::set<std::pair<SegmentId, NodeId>> logged_grants_;
 };
 
 Session* ControlService::Impl::Find(uint64_t number) {
@@ -148,19 +168,14 @@ void ControlService::Impl::OnJoin(uint64_t number, const v1::Join& request) {
   net::Spawn(options_.executor, StoreThenAdmit(shared_from_this(), number, std::move(member)));
 }
 
-// A coordinator restored from an old backup must not number new changes below
-// what the processes run on: they would never take them.
-bool ControlService::Impl::MayWrite(const ClusterView& view) const {
-  const Process* newest = options_.connected->table().Newest();
-  return !newest || newest->applied_generation <= view.generation;
-}
-
 net::Awaitable<void> ControlService::Impl::StoreThenAdmit(std::shared_ptr<Impl> self,
                                                           uint64_t number, MemberRecord member) {
   const Session* joining = self->Find(number);
   const bool ahead =
       joining && joining->applied_generation > self->options_.config->view()->generation;
-  if (!ahead && self->MayWrite(*self->options_.config->view())) {
+  const absl::Status may_write =
+      MayWrite(*self->options_.config->view(), self->options_.connected->table());
+  if (!ahead && may_write.ok()) {
     ConfigStore* config = self->options_.config;
     std::function<absl::StatusOr<ClusterViewPtr>()> work = [config, member] {
       return config->PutMember(member);
@@ -227,7 +242,52 @@ void ControlService::Impl::OnClosed(uint64_t number, const absl::Status& status)
 }
 
 void ControlService::Impl::OnViewChanged() {
-  for (const auto& [number, session] : sessions_) session->stream->Notify();
+  const ClusterViewPtr view = options_.config->view();
+  std::vector<uint64_t> admitted;  // first a list: refusing changes the sessions
+  for (const auto& [number, session] : sessions_) {
+    if (session->admitted) admitted.push_back(number);
+  }
+  for (const uint64_t number : admitted) {
+    Session* session = Find(number);
+    if (!session) continue;
+    const absl::Status stays = CheckNotEvicted(*session->join, *view);
+    if (stays.ok()) {
+      session->stream->Notify();
+    } else {
+      Refuse(number, stays);
+    }
+  }
+}
+
+// Not stored: a coordinator that has just started grants nothing while a grant
+// of the one before may still run.
+absl::Status ControlService::Impl::OnAskToSurvive(const v1::AskToSurviveRequest& request,
+                                                  v1::AskToSurviveResponse* response) {
+  if (closed_) return absl::UnavailableError("the coordinator is shutting down");
+  const ClusterViewPtr view = options_.config->view();
+  if (request.cluster_uuid() != view->cluster_uuid) {
+    return absl::FailedPreconditionError(fmt::format("cluster_uuid: this is cluster {}, not {}",
+                                                     view->cluster_uuid, request.cluster_uuid()));
+  }
+  const NodeId node(request.node());
+  const MemberRecord* member = view->FindMember(node);
+  if (!member || view->evicted.contains(node)) {
+    return absl::FailedPreconditionError(
+        fmt::format("node: {} is no member of this cluster", ToString(node)));
+  }
+  auto segment = rpc::FromProto(request.segment());
+  if (!segment.ok()) return segment.status();
+  const bool granted = survivors_.Ask(*segment, node, BootClock::now());
+  response->set_granted(granted);
+  if (!granted) return absl::OkStatus();
+  if (logged_grants_.size() >= kMaxLoggedGrants) logged_grants_.clear();
+  if (logged_grants_.emplace(*segment, node).second) {
+    options_.log.Warning("survivor_granted", {{log::kSegment, *segment},
+                                              {log::kNode, node},
+                                              {log::kPeer, member->name},
+                                              {log::kRegion, member->region}});
+  }
+  return absl::OkStatus();
 }
 
 void ControlService::Impl::Close() {

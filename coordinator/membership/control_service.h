@@ -1,5 +1,6 @@
 // The Control service: lets processes in, sends each the newest snapshot, and
-// hears which one it has applied.
+// hears which one it has applied; and chooses who delivers a segment alone when
+// its quorum is gone.
 //
 // Ownership: what the options point to must outlive the service, and the
 // service must outlive the gRPC server. Threading: the methods belong on the
@@ -29,6 +30,8 @@ struct ControlServiceOptions {
   Blocking* blocking = nullptr;
   Logger log = Logger::Null();
   size_t max_streams = 1024;
+  // A survivor that does not ask again for so long has stopped: another may go on.
+  Duration survivor_lease = std::chrono::seconds(10);
   Duration join_timeout = std::chrono::seconds(10);  // from connecting to the first request
 };
 
@@ -42,7 +45,8 @@ class ControlService {
   static const char* Name();  // for the health service
   grpc::Service* service();
 
-  // The store has a newer view: sends it to everyone.
+  // The store has a newer view: sends it to everyone, and ends the streams of
+  // nodes that it says are evicted.
   void OnViewChanged();
   // Ends all streams with Unavailable, and those that come later at once.
   void Close();

@@ -65,6 +65,14 @@ absl::Status CheckFields(const rpc::JoinInfo& join) {
 
 }  // namespace
 
+absl::Status CheckNotEvicted(const rpc::JoinInfo& join, const ClusterView& view) {
+  if (join.role != rpc::Role::kNode || !view.evicted.contains(join.node)) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "node {} ({}) has been evicted and can never come back under this identity; give it a new "
+      "data directory",
+      join.name, ToString(join.node)));
+}
+
 absl::Status CheckJoin(const rpc::JoinInfo& join, const ClusterView& view,
                        const ProcessTable& connected) {
   if (auto status = CheckFields(join); !status.ok()) return status;
@@ -75,12 +83,7 @@ absl::Status CheckJoin(const rpc::JoinInfo& join, const ClusterView& view,
         view.cluster_uuid, join.name, join.cluster_uuid));
   }
   if (join.role != rpc::Role::kNode) return absl::OkStatus();
-  if (view.evicted.contains(join.node)) {
-    return absl::FailedPreconditionError(fmt::format(
-        "node {} ({}) has been evicted and can never come back under this identity; give it a new "
-        "data directory",
-        join.name, ToString(join.node)));
-  }
+  if (auto status = CheckNotEvicted(join, view); !status.ok()) return status;
   const Process* namesake = connected.FindNodeByName(join.name);
   if (namesake && namesake->join.node != join.node) {
     return absl::AlreadyExistsError(fmt::format(

@@ -17,6 +17,9 @@ namespace fermo::coordinator {
 absl::Status CheckJoin(const rpc::JoinInfo& join, const ClusterView& view,
                        const ProcessTable& connected);
 
+// FailedPrecondition when it is a node that has been evicted.
+absl::Status CheckNotEvicted(const rpc::JoinInfo& join, const ClusterView& view);
+
 // How a node that has been let in is stored.
 MemberRecord ToMember(const rpc::JoinInfo& join);
 

@@ -1,5 +1,6 @@
 #include "coordinator/membership/records.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -39,17 +40,43 @@ class ObjectReader {
     return usable ? found->get<int64_t>() : low;
   }
 
+  // Of records that older versions wrote without it: false.
+  bool FlagIfThere(const char* name) {
+    const Json* found = FindIfThere(name);
+    if (!found) return false;
+    if (!found->is_boolean()) problem_ = fmt::format("{} is not true or false", name);
+    return found->is_boolean() && found->get<bool>();
+  }
+
+  // Of records that older versions wrote without it: none.
+  std::vector<std::string> TextsIfThere(const char* name) {
+    std::vector<std::string> texts;
+    const Json* found = FindIfThere(name);
+    if (!found) return texts;
+    const bool usable =
+        found->is_array() &&
+        std::all_of(found->begin(), found->end(), [](const Json& e) { return e.is_string(); });
+    if (!usable) {
+      problem_ = fmt::format("{} is not a list of strings", name);
+      return texts;
+    }
+    for (const Json& element : *found) texts.push_back(element.get<std::string>());
+    return texts;
+  }
+
   const std::string& problem() const { return problem_; }
 
  private:
-  const Json* Find(const char* name) {
+  const Json* FindIfThere(const char* name) {
     if (!object_.is_object()) return nullptr;
     const auto it = object_.find(name);
-    if (it == object_.end()) {
-      problem_ = fmt::format("{} is missing", name);
-      return nullptr;
-    }
-    return &*it;
+    return it == object_.end() ? nullptr : &*it;
+  }
+
+  const Json* Find(const char* name) {
+    const Json* found = FindIfThere(name);
+    if (!found && object_.is_object()) problem_ = fmt::format("{} is missing", name);
+    return found;
   }
 
   Json object_;
@@ -89,6 +116,7 @@ std::string EncodeMember(const MemberRecord& member) {
   object["region"] = member.region;
   object["address"] = member.address;
   object["http_address"] = member.http_address;
+  object["draining"] = member.draining;
   return object.dump();
 }
 
@@ -96,6 +124,7 @@ std::string EncodeDomain(const DomainRecord& domain) {
   Json object;
   object["primary_host"] = domain.primary.host;
   object["primary_port"] = domain.primary.port;
+  object["regions"] = domain.regions;
   object["created_millis"] = domain.created.time_since_epoch().count();
   return object.dump();
 }
@@ -126,6 +155,7 @@ absl::StatusOr<MemberRecord> DecodeMember(const KeyValue& stored) {
   member.region = reader.Text("region");
   member.address = reader.Text("address");
   member.http_address = reader.Text("http_address");
+  member.draining = reader.FlagIfThere("draining");
   member.revision = stored.mod_revision;
   if (!reader.problem().empty()) return Damaged(stored, reader.problem());
   return member;
@@ -140,6 +170,7 @@ absl::StatusOr<DomainRecord> DecodeDomain(const KeyValue& stored) {
   domain.primary.port = static_cast<uint16_t>(reader.Number("primary_port", 1, 65535));
   domain.created = WallTime(std::chrono::milliseconds(
       reader.Number("created_millis", 0, std::numeric_limits<int64_t>::max())));
+  domain.regions = reader.TextsIfThere("regions");
   domain.revision = stored.mod_revision;
   if (!reader.problem().empty()) return Damaged(stored, reader.problem());
   return domain;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "coordinator/store/control_store.h"
@@ -32,15 +33,20 @@ struct MemberRecord {
   std::string region;
   std::string address;       // gRPC host:port
   std::string http_address;  // host:port
-  uint64_t revision = 0;     // of the store; not part of the value
+  // Takes no new copies and gives away those it has. An operator's word: a
+  // node that joins again does not change it.
+  bool draining = false;
+  uint64_t revision = 0;  // of the store; not part of the value
 
-  bool SameAs(const MemberRecord& other) const;  // all but the revision
+  // What a node says of itself: all but `draining` and the revision.
+  bool SameAs(const MemberRecord& other) const;
 };
 
 struct DomainRecord {
   std::string name;  // lower case, A-labels
   cluster::Route primary;
   WallTime created{};
+  std::vector<std::string> regions;  // sorted; the only ones that may hold its mail; none: all
   uint64_t revision = 0;
 };
 

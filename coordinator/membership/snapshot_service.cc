@@ -12,6 +12,7 @@ void ToProto(const MemberRecord& member, v1::Member* out) {
   out->set_region(member.region);
   out->set_address(member.address);
   out->set_http_address(member.http_address);
+  out->set_draining(member.draining);
 }
 
 void ToProto(const DomainRecord& domain, v1::Domain* out) {
@@ -20,6 +21,7 @@ void ToProto(const DomainRecord& domain, v1::Domain* out) {
   out->set_primary_port(domain.primary.port);
   out->set_created_millis(domain.created.time_since_epoch().count());
   out->set_revision(domain.revision);
+  for (const std::string& region : domain.regions) out->add_regions(region);
 }
 
 void ToProto(const ClusterView& view, v1::Snapshot* out) {

@@ -4,6 +4,7 @@
 
 #include "coordinator/membership/snapshot_service.h"
 #include "coordinator/operations/counts_service.h"
+#include "coordinator/operations/facts_service.h"
 #include "coordinator/operations/node_client.h"
 #include "coordinator/operations/problems.h"
 #include "fermoposta/v1/control.pb.h"
@@ -23,25 +24,6 @@ void Fill(const NodeAnswer<v1::NodeStatus>& answer, v1::NodeInfo* out) {
   } else {
     out->set_error(std::string(answer.response.status().message()));
   }
-}
-
-NodeFacts ToFacts(const NodeAnswer<v1::NodeStatus>& answer, const ProcessTable& connected) {
-  NodeFacts facts;
-  facts.member = answer.member;
-  facts.answered = answer.response.ok();
-  facts.connected = connected.FindNode(answer.member.node) != nullptr;
-  facts.disconnected_at = connected.DisconnectedAt(answer.member.node);
-  if (!facts.answered) {
-    facts.error = std::string(answer.response.status().message());
-    return facts;
-  }
-  const v1::NodeStatus& status = *answer.response;
-  facts.ready = status.ready();
-  facts.not_ready_reason = status.not_ready_reason();
-  facts.copies = status.copies();
-  facts.write_copies = status.write_copies();
-  facts.min_regions = status.min_regions();
-  return facts;
 }
 
 }  // namespace
@@ -73,8 +55,8 @@ net::Awaitable<absl::Status> ClusterService::GetStatus(const v1::GetClusterStatu
       AddCounts(answer.response->owned(), response->mutable_queue());
       ownerless.Add(*answer.response);
     }
-    facts.nodes.push_back(ToFacts(answer, connected));
   }
+  facts.nodes = ToFacts(answers, connected);
   response->set_ownerless_messages(ownerless.Messages());
   for (const Process& process : facts.processes) {
     v1::ConnectedProcess* out = response->add_processes();

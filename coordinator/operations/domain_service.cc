@@ -4,11 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/membership/may_write.h"
 #include "coordinator/membership/snapshot_service.h"
 #include "coordinator/operations/counts_service.h"
 #include "coordinator/operations/domain_name.h"
+#include "coordinator/operations/facts_service.h"
 #include "coordinator/operations/node_client.h"
 #include "coordinator/operations/page_token.h"
+#include "coordinator/operations/redundancy.h"
 #include "fmt/format.h"
 
 namespace fermo::coordinator {
@@ -48,25 +51,16 @@ absl::Status NoSuchDomain(const std::string& name) {
 
 }  // namespace
 
-absl::Status DomainService::MayWrite() const {
-  const Process* newest = context_->connected->table().Newest();
-  const uint64_t own = context_->config->view()->generation;
-  if (!newest || newest->applied_generation <= own) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format(
-      "{} runs on generation {} but this coordinator has only {}: its data directory is older than "
-      "the cluster, and a change made here would undo later ones; give it the newest copy",
-      newest->join.name, newest->applied_generation, own));
-}
-
 absl::StatusOr<DomainRecord> DomainService::Check(const v1::AddDomainRequest& request) const {
   auto name = DomainField(request.name());
   if (!name.ok()) return name.status();
   auto primary = ParsePrimary(request.primary());
   if (!primary.ok()) return AboutField("primary", primary.status());
-  const absl::Status foreign =
-      CheckNotOurs(*primary, OwnAddresses(*context_->config->view(), context_->connected->table()));
+  const ClusterViewPtr view = context_->config->view();
+  const ProcessTable& connected = context_->connected->table();
+  const absl::Status foreign = CheckNotOurs(*primary, OwnAddresses(*view, connected));
   if (!foreign.ok()) return AboutField("primary", foreign);
-  if (absl::Status status = MayWrite(); !status.ok()) return status;
+  if (absl::Status status = MayWrite(*view, connected); !status.ok()) return status;
   DomainRecord domain;
   domain.name = *name;
   domain.primary = *primary;
@@ -74,10 +68,24 @@ absl::StatusOr<DomainRecord> DomainService::Check(const v1::AddDomainRequest& re
   return domain;
 }
 
+// As they are stored, if they can be met now.
+net::Awaitable<absl::StatusOr<std::vector<std::string>>> DomainService::Regions(
+    std::vector<std::string> asked) {
+  if (asked.empty()) co_return asked;
+  auto answers = co_await context_->nodes->GetStatuses(context_->config->view()->LiveMembers());
+  auto regions = CheckRegions(std::move(asked), ToFacts(answers, context_->connected->table()));
+  if (!regions.ok()) co_return AboutField("regions", regions.status());
+  co_return regions;
+}
+
 net::Awaitable<absl::Status> DomainService::Add(const v1::AddDomainRequest* request,
                                                 v1::AddDomainResponse* response) {
   auto domain = Check(*request);
   if (!domain.ok()) co_return domain.status();
+  std::vector<std::string> asked(request->regions().begin(), request->regions().end());
+  auto regions = co_await Regions(std::move(asked));
+  if (!regions.ok()) co_return regions.status();
+  domain->regions = *std::move(regions);
   ConfigStore* config = context_->config;
   std::function<absl::StatusOr<ClusterViewPtr>()> work = [config, record = *domain] {
     return config->AddDomain(record);
@@ -178,8 +186,10 @@ net::Awaitable<absl::Status> DomainService::Remove(const v1::RemoveDomainRequest
                                                    v1::RemoveDomainResponse* response) {
   auto name = DomainField(request->name());
   if (!name.ok()) co_return name.status();
-  if (absl::Status status = MayWrite(); !status.ok()) co_return status;
-  if (!context_->config->view()->FindDomain(*name)) co_return NoSuchDomain(*name);
+  const ClusterViewPtr present = context_->config->view();
+  const absl::Status may_write = MayWrite(*present, context_->connected->table());
+  if (!may_write.ok()) co_return may_write;
+  if (!present->FindDomain(*name)) co_return NoSuchDomain(*name);
   auto waiting = co_await CountWaiting(*name, request->force());
   if (!waiting.ok()) co_return waiting.status();
   ConfigStore* config = context_->config;

@@ -5,6 +5,9 @@
 // names the field and says what to do.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "coordinator/operations/operations_context.h"
 #include "fermoposta/v1/operations.pb.h"
@@ -26,7 +29,7 @@ class DomainService {
 
  private:
   absl::StatusOr<DomainRecord> Check(const fermoposta::v1::AddDomainRequest& request) const;
-  absl::Status MayWrite() const;
+  net::Awaitable<absl::StatusOr<std::vector<std::string>>> Regions(std::vector<std::string> asked);
   net::Awaitable<absl::StatusOr<uint64_t>> CountWaiting(std::string name, bool force);
 
   const OperationsContext* context_;

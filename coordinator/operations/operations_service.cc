@@ -7,6 +7,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "coordinator/operations/cluster_service.h"
 #include "coordinator/operations/domain_service.h"
+#include "coordinator/operations/node_service.h"
 #include "coordinator/operations/queue_service.h"
 #include "fermoposta/v1/operations.grpc.pb.h"
 #include "lib/rpc/unary_service.h"
@@ -25,7 +26,8 @@ class OperationsService::Impl : public v1::Operations::CallbackService {
         max_running_(max_running),
         domains_(context),
         queue_(context),
-        cluster_(context) {}
+        cluster_(context),
+        nodes_(context) {}
 
   Reactor* AddDomain(Context* context, const v1::AddDomainRequest* request,
                      v1::AddDomainResponse* response) override {
@@ -65,6 +67,14 @@ class OperationsService::Impl : public v1::Operations::CallbackService {
     return Serve(context, "GetClusterStatus",
                  [=, this] { return cluster_.GetStatus(request, response); });
   }
+  Reactor* DrainNode(Context* context, const v1::DrainNodeRequest* request,
+                     v1::DrainNodeResponse* response) override {
+    return Serve(context, "DrainNode", [=, this] { return nodes_.Drain(request, response); });
+  }
+  Reactor* EvictNode(Context* context, const v1::EvictNodeRequest* request,
+                     v1::EvictNodeResponse* response) override {
+    return Serve(context, "EvictNode", [=, this] { return nodes_.Evict(request, response); });
+  }
 
  private:
   // `start` makes the coroutine of the operation; it runs when awaited.
@@ -83,6 +93,7 @@ class OperationsService::Impl : public v1::Operations::CallbackService {
   DomainService domains_;
   QueueService queue_;
   ClusterService cluster_;
+  NodeService nodes_;
   std::map<std::pair<std::string, absl::StatusCode>, net::Counter*> handled_;
 };
 

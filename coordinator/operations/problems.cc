@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "coordinator/operations/redundancy.h"
 #include "fmt/chrono.h"
 #include "fmt/format.h"
 
@@ -15,8 +16,12 @@ std::string Since(const NodeFacts& node, WallTime coordinator_started) {
   return fmt::format("since before this coordinator started ({})", FormatUtc(coordinator_started));
 }
 
+std::string Who(const NodeFacts& node) {
+  return fmt::format("Node {} (region {})", node.member.name, node.member.region);
+}
+
 void NodeProblem(const NodeFacts& node, WallTime started, std::vector<std::string>* out) {
-  const std::string who = fmt::format("Node {} (region {})", node.member.name, node.member.region);
+  const std::string who = Who(node);
   if (!node.answered && node.connected) {
     out->push_back(fmt::format("{} is connected but does not answer at {}: {}.", who,
                                node.member.address, node.error));
@@ -28,10 +33,58 @@ void NodeProblem(const NodeFacts& node, WallTime started, std::vector<std::strin
                     "configuration.",
                     who, Since(node, started)));
   }
-  if (node.answered && !node.ready) {
+  // One that drains takes no mail, and is not to.
+  if (node.answered && !node.ready && !node.member.draining) {
     out->push_back(
         fmt::format("{} is not ready: {}.", who,
                     node.not_ready_reason.empty() ? "it gives no reason" : node.not_ready_reason));
+  }
+}
+
+// `name`: that `fermoctl` knows it by.
+void Draining(const NodeFacts& node, const std::string& name, std::vector<std::string>* out) {
+  if (!node.member.draining) return;
+  const std::string who = Who(node);
+  if (!node.answered) {
+    out->push_back(fmt::format(
+        "{} is to be drained but does not answer: what it has left is not known.", who));
+  } else if (!node.drains) {
+    out->push_back(fmt::format("{} is to be drained but has not heard of it yet.", who));
+  } else if (node.Drained()) {
+    out->push_back(
+        fmt::format("{} is drained and safe to remove: `fermoctl node evict {}`.", who, name));
+  } else {
+    out->push_back(fmt::format("{} is draining: {} {} left.", who,
+                               Some(node.to_hand_over, "segment"),
+                               node.to_hand_over == 1 ? "is" : "are"));
+  }
+}
+
+// Mail that has fewer live copies than it should, or no quorum.
+void Copies(const ClusterFacts& facts, std::vector<std::string>* out) {
+  uint64_t at_risk = 0, under_replicated = 0, repairs = 0;
+  for (const NodeFacts& node : facts.nodes) {
+    if (!node.answered) continue;
+    at_risk += node.at_risk;
+    under_replicated += node.under_replicated;
+    repairs += node.repairs;
+    if (node.surviving_segments == 0) continue;
+    out->push_back(fmt::format(
+        "{} delivers {} alone, since too few other holders can be reached: if these are cut off "
+        "and not dead, mail may be delivered twice.",
+        Who(node), Some(node.surviving_segments, "segment")));
+  }
+  if (at_risk > 0) {
+    out->push_back(fmt::format(
+        "{} {} on fewer live nodes than needed; bring nodes back or add some before another is "
+        "lost.",
+        Some(at_risk, "message"), at_risk == 1 ? "is" : "are"));
+  }
+  if (under_replicated > 0) {
+    out->push_back(
+        fmt::format("{} {} fewer live copies than wanted; {} under way.",
+                    Some(under_replicated, "message"), under_replicated == 1 ? "has" : "have",
+                    repairs == 1 ? "1 repair is" : fmt::format("{} repairs are", repairs)));
   }
 }
 
@@ -53,19 +106,21 @@ void SameNames(const ClusterFacts& facts, std::vector<std::string>* out) {
 // Whether the live nodes suffice for what the nodes are configured for.
 void Redundancy(const ClusterFacts& facts, std::vector<std::string>* out) {
   std::set<std::string> regions;
-  uint32_t live = 0, copies = 0, write_copies = 0, min_regions = 0;
+  const auto [copies, write_copies, min_regions] = NeededBy(facts.nodes);
+  uint32_t answering = 0, live = 0;  // one that drains takes no new copies
   for (const NodeFacts& node : facts.nodes) {
     if (!node.answered) continue;
+    ++answering;
+    if (node.member.draining) continue;
     ++live;
     regions.insert(node.member.region);
-    copies = std::max(copies, node.copies);
-    write_copies = std::max(write_copies, node.write_copies);
-    min_regions = std::max(min_regions, node.min_regions);
   }
   if (facts.nodes.empty()) {
     out->push_back("No node has joined: no mail can be accepted.");
-  } else if (live == 0) {
+  } else if (answering == 0) {
     out->push_back("No node answers.");
+  } else if (live == 0) {
+    out->push_back("All nodes that answer are draining: no mail can be accepted.");
   } else if (live < write_copies) {
     out->push_back(
         fmt::format("{} of the {} nodes needed to make mail durable are live: new mail "
@@ -111,9 +166,14 @@ std::string FormatUtc(WallTime time) {
 std::vector<std::string> FindProblems(const ClusterFacts& facts) {
   std::vector<std::string> problems;
   Redundancy(facts, &problems);
+  std::map<std::string, int> namesakes;
+  for (const NodeFacts& node : facts.nodes) ++namesakes[node.member.name];
   for (const NodeFacts& node : facts.nodes) {
     NodeProblem(node, facts.coordinator_started, &problems);
+    const bool unique = namesakes[node.member.name] == 1;
+    Draining(node, unique ? node.member.name : ToString(node.member.node), &problems);
   }
+  Copies(facts, &problems);
   SameNames(facts, &problems);
   Generations(facts, &problems);
   return problems;

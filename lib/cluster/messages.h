@@ -53,6 +53,9 @@ struct Withdraw {  // the attempt ended and left legs without an outcome
 struct Ask {  // would you promise?
   SegmentRecord record;
   Epoch epoch;
+  // The asker is the living owner of record.epoch: it alone knows that none of
+  // its earlier proposals was committed, and its list stands.
+  bool owner = false;
 };
 struct AskAnswer {
   SegmentId segment;
@@ -65,6 +68,7 @@ struct AskAnswer {
 struct Claim {
   SegmentRecord record;
   Epoch epoch;
+  bool owner = false;  // as in Ask
 };
 struct InFlight {  // a leg that an earlier owner announced
   Seq seq;
@@ -95,8 +99,22 @@ struct Promise {
   std::vector<InFlight> in_flight;
   Duration all_wait{};  // the promiser's machine restarted lately: every leg waits
 };
+struct Inquire {  // what became of it?
+  SegmentId segment;
+};
+enum class Fate : uint8_t {
+  kUnknown = 1,  // and never, or no longer, had
+  kKnown = 2,
+  kClosed = 3,
+  kCannotTell = 4,  // may have lost what it had
+};
+struct InquireAnswer {
+  SegmentId segment;
+  Fate fate = Fate::kUnknown;
+  SegmentRecord record;  // when known
+};
 using ControlMessage = std::variant<Heartbeat, HeartbeatAnswer, Announce, AnnounceAnswer, Withdraw,
-                                    Ask, AskAnswer, Claim, Promise>;
+                                    Ask, AskAnswer, Claim, Promise, Inquire, InquireAnswer>;
 
 // --- Data
 struct Append {

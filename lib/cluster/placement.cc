@@ -31,23 +31,25 @@ struct Candidate {
   uint64_t score;
 };
 
-bool IsEvicted(const Snapshot& snapshot, NodeId node) {
-  return std::find(snapshot.evicted.begin(), snapshot.evicted.end(), node) !=
-         snapshot.evicted.end();
+bool Allowed(const Member& member, const PlacementRules& rules) {
+  if (member.draining) return false;
+  if (rules.evicted != nullptr && rules.evicted->contains(member.node)) return false;
+  const auto& regions = rules.regions;
+  return regions.empty() ||
+         std::find(regions.begin(), regions.end(), member.region) != regions.end();
 }
 
-}  // namespace
+bool Contains(const std::vector<NodeId>& nodes, NodeId node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
 
-std::vector<NodeId> ChooseHolders(const SegmentId& segment, const Snapshot& snapshot,
-                                  uint32_t copies, const std::function<bool(NodeId)>& is_live) {
-  std::vector<Candidate> candidates;
-  for (const Member& member : snapshot.members) {
-    if (member.node == segment.writer || IsEvicted(snapshot, member.node)) continue;
-    candidates.push_back({&member, is_live(member.node), Score(segment, member.node)});
-  }
-  std::vector<NodeId> holders{segment.writer};
+// Adds the best candidates to `holders`.
+std::vector<NodeId> Fill(const Snapshot& snapshot, uint32_t copies,
+                         std::vector<Candidate> candidates, std::vector<NodeId> holders) {
   std::set<std::string> used;
-  if (const Member* writer = snapshot.FindMember(segment.writer)) used.insert(writer->region);
+  for (NodeId holder : holders) {
+    if (const Member* member = snapshot.FindMember(holder)) used.insert(member->region);
+  }
   while (holders.size() < copies && !candidates.empty()) {
     auto best = std::max_element(
         candidates.begin(), candidates.end(), [&used](const Candidate& a, const Candidate& b) {
@@ -59,6 +61,32 @@ std::vector<NodeId> ChooseHolders(const SegmentId& segment, const Snapshot& snap
     candidates.erase(best);
   }
   return holders;
+}
+
+}  // namespace
+
+std::vector<NodeId> ChooseHolders(const SegmentId& segment, const Snapshot& snapshot,
+                                  const PlacementRules& rules,
+                                  const std::function<bool(NodeId)>& is_live) {
+  std::vector<Candidate> candidates;
+  for (const Member& member : snapshot.members) {
+    if (member.node == segment.writer || !Allowed(member, rules)) continue;
+    candidates.push_back({&member, is_live(member.node), Score(segment, member.node)});
+  }
+  return Fill(snapshot, rules.copies, std::move(candidates), {segment.writer});
+}
+
+std::vector<NodeId> FillHolders(const SegmentId& segment, const Snapshot& snapshot,
+                                const PlacementRules& rules, std::vector<NodeId> kept,
+                                const std::vector<NodeId>& barred,
+                                const std::function<bool(NodeId)>& is_live) {
+  std::vector<Candidate> candidates;
+  for (const Member& member : snapshot.members) {
+    if (Contains(kept, member.node) || Contains(barred, member.node)) continue;
+    if (!Allowed(member, rules) || !is_live(member.node)) continue;
+    candidates.push_back({&member, true, Score(segment, member.node)});
+  }
+  return Fill(snapshot, rules.copies, std::move(candidates), std::move(kept));
 }
 
 }  // namespace fermo::cluster

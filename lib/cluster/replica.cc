@@ -43,16 +43,22 @@ Segment Restore(RecoveredSegment&& from) {
 Replica::Replica(ReplicaOptions options, Snapshot snapshot, std::vector<RecoveredSegment> recovered,
                  Instant now)
     : options_(options),
+      started_(now),
       snapshot_(std::move(snapshot)),
+      evicted_(snapshot_.evicted.begin(), snapshot_.evicted.end()),
       random_(options.seed),
       // A first boot has granted nothing that it could have forgotten.
       silent_until_(options.boot == 1 && recovered.empty()
                         ? now
                         : now + options.lease + options.lease * 3 / 100),
       last_synced_(now) {
+  now_ = now;
   for (RecoveredSegment& segment : recovered) {
     SegmentId id = segment.stored.record.id;
-    segments_.emplace(id, Restore(std::move(segment)));
+    if (id.writer == options_.self) {
+      for (const auto& [token, seq] : segment.tokens) Remember(token, MessageId{id, seq});
+    }
+    segments_.emplace(id, Restore(std::move(segment))).first->second.last_named = now;
   }
 }
 
@@ -70,6 +76,7 @@ void Replica::On(const Tick&) {
     if (now_ - last_synced_ >= options_.heartbeat_every) WriteSynced({}, SyncMark{});
     std::erase_if(forgotten_, [this](const auto& entry) { return entry.second <= now_; });
   }
+  TickResolving();
   std::vector<SegmentId> ids;  // a step may erase or add segments
   ids.reserve(segments_.size());
   for (const auto& [id, segment] : segments_) ids.push_back(id);
@@ -77,13 +84,24 @@ void Replica::On(const Tick&) {
     if (Segment* segment = FindSegment(id)) TickWriter(*segment);
     if (Segment* segment = FindSegment(id)) TickAttempts(*segment);
     if (Segment* segment = FindSegment(id)) TickClaim(*segment);
+    if (Segment* segment = FindSegment(id)) TickSurvivor(*segment);
     if (Segment* segment = FindSegment(id)) TickSync(*segment);
+    if (Segment* segment = FindSegment(id)) TickRepair(*segment);
+    if (Segment* segment = FindSegment(id)) TickStray(*segment);
     if (Segment* segment = FindSegment(id)) TickClose(*segment);
   }
 }
 
 void Replica::On(const SnapshotChanged& event) {
+  const size_t known = evicted_.size();
+  evicted_.insert(event.snapshot.evicted.begin(), event.snapshot.evicted.end());
   if (event.snapshot.generation >= snapshot_.generation) snapshot_ = event.snapshot;
+  if (!Accepting()) SealAll();
+  if (evicted_.size() == known) return;
+  for (auto& [id, segment] : segments_) {
+    if (segment.owner) RefreshViews(segment);
+    if (segment.closer) segment.closer->forget_sent = false;
+  }
 }
 
 void Replica::On(const PeerUp& event) {
@@ -153,6 +171,44 @@ bool Replica::IsLive(NodeId node, Instant now) const {
          now - *peer.last_heard < options_.heartbeat_every * kMissedHeartbeats;
 }
 
+bool Replica::IsDraining(NodeId node) const {
+  const Member* member = snapshot_.FindMember(node);
+  return member != nullptr && member->draining;
+}
+
+bool Replica::Accepting() const {
+  return accepting_ && !IsDraining(options_.self) && !IsEvicted(options_.self);
+}
+
+PlacementRules Replica::Rules(const std::vector<std::string>& regions) const {
+  return {options_.copies, regions, &evicted_};
+}
+
+uint32_t Replica::Left(const std::vector<NodeId>& holders) const {
+  return static_cast<uint32_t>(std::count_if(holders.begin(), holders.end(),
+                                             [this](NodeId node) { return !IsEvicted(node); }));
+}
+
+uint32_t Replica::CopiesNeeded(const SegmentRecord& record) const {
+  return std::max(1u, std::min(WriteQuorum(record), Left(record.holders)));
+}
+
+uint32_t Replica::PromisesNeeded(const SegmentRecord& record,
+                                 const std::vector<NodeId>& list) const {
+  return std::max(1u, std::min(ClaimQuorum(record, list), Left(list)));
+}
+
+// A quorum of the committed list and, while one is proposed, of that too.
+bool Replica::ClaimHolds(const SegmentRecord& record, const std::set<NodeId>& promisers) const {
+  const auto holds = [&](const std::vector<NodeId>& list) {
+    const auto count = std::count_if(list.begin(), list.end(), [&](NodeId node) {
+      return promisers.contains(node) && !IsEvicted(node);
+    });
+    return count >= PromisesNeeded(record, list);
+  };
+  return holds(record.holders) && (record.next_epoch == Epoch() || holds(record.next_holders));
+}
+
 bool Replica::SyncHealthy(Instant now) const { return now - last_synced_ < options_.sync_silence; }
 
 std::string Replica::RegionOf(NodeId node) const {
@@ -185,10 +241,15 @@ const Segment* Replica::Find(const SegmentId& id) const {
 }
 
 Segment* Replica::Adopt(const SegmentRecord& record) {
-  if (Segment* known = FindSegment(record.id)) return known;
-  if (!record.HasHolder(options_.self) || forgotten_.contains(record.id)) return nullptr;
+  const bool ours = record.HasHolder(options_.self) || record.Proposes(options_.self);
+  if (Segment* known = FindSegment(record.id)) {
+    if (ours) known->last_named = now_;
+    return known;
+  }
+  if (!ours || forgotten_.contains(record.id)) return nullptr;
   Segment& segment = segments_[record.id];
   segment.record = record;
+  segment.last_named = now_;
   return &segment;
 }
 
@@ -230,11 +291,13 @@ void Replica::AddNote(std::string_view what, const Segment& segment, NodeId peer
 }
 
 absl::Status Replica::CanAccept(Instant now) const {
-  if (!accepting_) return absl::UnavailableError("this node is draining");
+  if (IsEvicted(options_.self)) return absl::UnavailableError("this node is evicted");
+  if (!Accepting()) return absl::UnavailableError("this node is draining");
   if (!SyncHealthy(now)) return absl::UnavailableError("the disk has not completed a write lately");
   std::vector<NodeId> live{options_.self};
   for (const Member& member : snapshot_.members) {
-    if (member.node != options_.self && IsLive(member.node, now)) live.push_back(member.node);
+    if (member.node == options_.self || member.draining || IsEvicted(member.node)) continue;
+    if (IsLive(member.node, now)) live.push_back(member.node);
   }
   if (live.size() < options_.write_copies || Regions(live) < options_.min_regions) {
     return absl::UnavailableError(absl::StrCat(
@@ -242,27 +305,6 @@ absl::Status Replica::CanAccept(Instant now) const {
         options_.write_copies, " copies in ", options_.min_regions, " regions are needed"));
   }
   return absl::OkStatus();
-}
-
-Replica::View Replica::GetView(Instant now) const {
-  View view;
-  for (const auto& [id, segment] : segments_) {
-    if (!segment.closed) ++view.segments;
-    const uint64_t held = segment.held.cardinality();
-    view.held += held;
-    if (held > 0) view.held_segments.push_back({id, segment.owner != nullptr, held});
-    if (!segment.owner) continue;
-    ++view.owned;
-    SeqSet missing;
-    for (const HolderView& holder : segment.owner->holders) missing |= segment.held - holder.has;
-    view.under_replicated += missing.cardinality();
-  }
-  for (const auto& [id, peer] : peers_) {
-    PeerStatus status{id, IsLive(id, now), std::nullopt};
-    if (peer.last_heard) status.last_heard = now - *peer.last_heard;
-    view.peers.push_back(status);
-  }
-  return view;
 }
 
 }  // namespace fermo::cluster

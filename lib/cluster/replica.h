@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "lib/base/random.h"
+#include "lib/cluster/placement.h"
 #include "lib/cluster/replica_types.h"
 #include "lib/cluster/segment.h"
 
@@ -61,7 +63,12 @@ class Replica {
     uint32_t segments = 0;  // not closed
     uint32_t owned = 0;
     uint64_t held = 0;              // messages
-    uint64_t under_replicated = 0;  // owned messages on fewer than N holders
+    uint64_t under_replicated = 0;  // owned messages on fewer than N live holders
+    uint64_t at_risk = 0;           // owned messages on fewer than W live holders
+    uint32_t surviving = 0;         // segments that are delivered alone
+    uint32_t repairs = 0;           // under way
+    bool draining = false;
+    uint32_t to_hand_over = 0;  // segments of which a draining node is still a holder
     std::vector<HeldSegment> held_segments;
     std::vector<PeerStatus> peers;
   };
@@ -144,6 +151,15 @@ class Replica {
   void On(const IncomingEnded& event) { DropIncomingOf(event.from); }
   void On(const Persisted& event);
   bool IsLive(NodeId node, Instant now) const;
+  bool IsEvicted(NodeId node) const { return evicted_.contains(node); }
+  bool IsDraining(NodeId node) const;
+  bool Accepting() const;
+  PlacementRules Rules(const std::vector<std::string>& regions) const;
+  uint32_t Left(const std::vector<NodeId>& holders) const;  // not evicted
+  // Copies, leases and acknowledgements that are needed: W, or all that are left.
+  uint32_t CopiesNeeded(const SegmentRecord& record) const;
+  uint32_t PromisesNeeded(const SegmentRecord& record, const std::vector<NodeId>& list) const;
+  bool ClaimHolds(const SegmentRecord& record, const std::set<NodeId>& promisers) const;
   bool SyncHealthy(Instant now) const;
   std::string RegionOf(NodeId node) const;
   uint32_t Regions(const std::vector<NodeId>& nodes) const;
@@ -163,12 +179,14 @@ class Replica {
   void On(const CommitUpload& event);
   void On(const AbandonUpload& event);
   void On(const StopAccepting&);
-  Segment* OpenSegment();
+  Segment* OpenSegment(const std::vector<std::string>& regions);
   void EndUpload(UploadId upload);
   void Acknowledge(Segment& segment, Seq seq, NodeId holder);
   void AbortPending(Segment& segment, Seq seq);
   void AbortAllPending(Segment& segment);
   void RefuseUploads(Segment& segment);
+  void SealAll();
+  void NoLongerOpen(const SegmentId& id);
   void TickWriter(Segment& segment);
   void MaybeSeal(Segment& segment);
   bool HasBetterHolders(const Segment& segment) const;
@@ -184,14 +202,22 @@ class Replica {
   void Done(const AppendedFor& done);
   void Done(const AbortedHere& done);
 
+  // --- replica_resolve.cc: verdicts that were not heard
+  void Remember(uint64_t token, const MessageId& message);
+  void On(const ResolveUpload& event);
+  bool Resolve(const ResolveUpload& event);  // whether it is settled
+  void TickResolving();
+
   // --- replica_lease.cc: heartbeats and leases
   void SendHeartbeats();
   void SendHeartbeat(NodeId to, Peer& peer);
   void Receive(NodeId from, uint32_t boot, const Heartbeat& message);
   void Receive(NodeId from, uint32_t boot, const HeartbeatAnswer& message);
   bool AcceptOwner(Segment& segment, const SegmentRecord& record);
+  void AdoptNewer(Segment& segment, const SegmentRecord& record);
   void LoseOwnership(Segment& segment);
   uint32_t Leases(const Segment& segment, Instant now) const;  // ourselves included
+  bool HoldsLeases(const Segment& segment, Instant now) const;
 
   // --- replica_attempt.cc: announcements
   void On(const BeginAttempt& event);
@@ -210,10 +236,18 @@ class Replica {
   // --- replica_claim.cc: taking over
   void TickClaim(Segment& segment);
   void StartAsking(Segment& segment);
+  void MaybeClaim(Segment& segment);
+  SegmentRecord Proposal(const Segment& segment, Epoch epoch) const;
+  bool IsRemnant(const SegmentRecord& record) const;
   void StartClaiming(Segment& segment);
   void RetryClaim(Segment& segment, Duration wait);
+  std::set<NodeId> Promisers(const Segment& segment) const;
+  bool Promised(const Segment& segment) const;  // by as many as the claim needs
+  bool AllJoin(const SegmentRecord& record, const std::set<NodeId>& nodes) const;
   void MaybeWin(Segment& segment);
   void BecomeOwner(Segment& segment);
+  Segment* FindForClaim(const SegmentRecord& record, bool by_owner);
+  bool KnowsNewer(const Segment& segment, const SegmentRecord& record, bool by_owner) const;
   Duration Hindrance(const Segment& segment, NodeId claimant, Epoch epoch) const;
   void Receive(NodeId from, uint32_t boot, const Ask& message);
   void Receive(NodeId from, uint32_t boot, const AskAnswer& message);
@@ -223,8 +257,37 @@ class Replica {
   void Done(const PromisedPeer& done);
   void TakeWaits(Segment& segment, const Promise& promise);
 
+  // --- replica_tenure.cc: what a claim that holds makes of the claimant
+  void RefreshViews(Segment& segment);
+  void SettleList(Segment& segment, const ClaimState& claim);
+  void StartTenure(Segment& segment, const ClaimState& claim);
+  void RenewTenure(Segment& segment);
+  void HandOver(Segment& segment);
+
+  // --- replica_repair.cc: new holders for old, and what became of a segment
+  void TickRepair(Segment& segment);
+  std::optional<std::vector<NodeId>> BetterList(const Segment& segment) const;
+  bool IsGone(NodeId node) const;
+  void StartRepair(Segment& segment, std::vector<NodeId> holders);
+  void GiveUpRepair(Segment& segment, std::string_view why);
+  bool HasAll(const Segment& segment, const HolderView& view) const;
+  uint32_t RepairsUnderWay() const;
+  void TickStray(Segment& segment);
+  void DropStray(Segment& segment);
+  void InquireAll(Segment& segment);
+  void Receive(NodeId from, uint32_t boot, const Inquire& message);
+  void Receive(NodeId from, uint32_t boot, const InquireAnswer& message);
+
+  // --- replica_survivor.cc: delivery without a quorum
+  void TickSurvivor(Segment& segment);
+  void On(const SurvivorVerdict& event);
+  bool IsLonely(const Segment& segment) const;
+  void StartSurviving(Segment& segment);
+  void StopSurviving(Segment& segment);
+
   // --- replica_sync.cc: comparing inventories
   void StartSync(Segment& segment, HolderView& view);
+  SegmentRecord RecordFor(const Segment& segment, const HolderView& view) const;
   void TickSync(Segment& segment);
   Inventory MakeInventory(const Segment& segment) const;
   void MergeInventory(Segment& segment, HolderView& view, const Inventory& inventory);
@@ -265,7 +328,9 @@ class Replica {
   void Done(const SyncMark&) {}
 
   const ReplicaOptions options_;
+  const Instant started_;
   Snapshot snapshot_;
+  std::set<NodeId> evicted_;  // only grows
   Rng random_;
   Instant now_{};               // of the step under way
   Actions out_;                 // of the step under way
@@ -275,7 +340,11 @@ class Replica {
   Instant next_heartbeat_{};
   uint64_t next_token_ = 1;
   uint32_t next_segment_ = 1;
-  SegmentId open_;  // segment that takes new uploads; writer nobody: none
+  uint64_t next_tenure_ = 1;
+  std::map<std::vector<std::string>, SegmentId> open_;  // that take new uploads, by regions
+  absl::flat_hash_map<uint64_t, MessageId> tokens_;     // of what this node took in lately
+  std::deque<std::pair<Instant, uint64_t>> token_ages_;
+  std::vector<std::pair<Instant, ResolveUpload>> resolving_;  // with their deadlines
   std::map<SegmentId, Segment> segments_;
   std::map<NodeId, Peer> peers_;
   std::map<std::tuple<NodeId, SegmentId, uint32_t>, uint32_t> incoming_;  // chunks, by body

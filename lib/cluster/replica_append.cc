@@ -16,7 +16,13 @@ constexpr uint32_t kLargeBody = 1u << 31;
 
 void Replica::On(const BeginUpload& event) {
   absl::Status can = CanAccept(now_);
-  Segment* segment = can.ok() ? OpenSegment() : nullptr;
+  const bool at_home =
+      event.regions.empty() ||
+      std::binary_search(event.regions.begin(), event.regions.end(), RegionOf(options_.self));
+  if (can.ok() && !at_home) {
+    can = absl::UnavailableError("this node is outside of the regions that may hold the mail");
+  }
+  Segment* segment = can.ok() ? OpenSegment(event.regions) : nullptr;
   if (segment == nullptr) {
     if (can.ok()) can = absl::UnavailableError("no holders for a new segment");
     out_.push_back(UploadSettled{event.upload, {}, can});
@@ -26,31 +32,34 @@ void Replica::On(const BeginUpload& event) {
   segment->writer->uploads.insert(event.upload);
 }
 
-// The segment that takes new mail, opened if there is none.
-Segment* Replica::OpenSegment() {
-  Segment* open = FindSegment(open_);
+// The segment that takes new mail for these regions, opened if there is none.
+Segment* Replica::OpenSegment(const std::vector<std::string>& regions) {
+  const auto known = open_.find(regions);
+  Segment* open = known == open_.end() ? nullptr : FindSegment(known->second);
   if (open != nullptr && open->writer && open->owner && !open->writer->closing) return open;
   SegmentId id{options_.self, options_.boot, next_segment_++};
   SegmentRecord record;
   record.id = id;
-  record.holders = ChooseHolders(id, snapshot_, options_.copies,
+  record.holders = ChooseHolders(id, snapshot_, Rules(regions),
                                  [this](NodeId node) { return IsLive(node, now_); });
   record.write_copies = options_.write_copies;
   record.min_regions = options_.min_regions;
   record.owner = options_.self;
+  record.regions = regions;
   if (record.holders.size() < options_.write_copies) return nullptr;
   Segment& segment = segments_[id];
   segment.record = record;
   segment.writer = std::make_unique<WriterState>();
   segment.writer->opened_at = now_;
   segment.owner = std::make_unique<OwnerState>();
+  segment.owner->tenure = next_tenure_++;
   for (NodeId holder : record.holders) {
     if (holder == options_.self) continue;
     HolderView& view = segment.owner->holders.emplace_back();
     view.node = holder;
     view.synced = peers_[holder].data;  // nothing to compare yet
   }
-  open_ = id;
+  open_[regions] = id;
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   Write(std::move(ops));
@@ -89,6 +98,7 @@ void Replica::On(const CommitUpload& event) {
   WriterState& writer = *segment.writer;
   const Seq seq(writer.next_seq++);
   const MessageId id{upload.segment, seq};
+  Remember(event.token, id);
   writer.pending[seq] = PendingAppend{event.upload, {}, now_ + options_.append_budget, false};
   Shape shape{event.chunk ? seq.value() : upload.body, event.chunks, event.legs};
   if (!event.chunk || event.legs != 1) segment.shapes[seq] = shape;
@@ -129,6 +139,14 @@ void Replica::EndUpload(UploadId upload) {
 
 void Replica::On(const StopAccepting&) {
   accepting_ = false;
+  SealAll();
+}
+
+void Replica::NoLongerOpen(const SegmentId& id) {
+  std::erase_if(open_, [&id](const auto& entry) { return entry.second == id; });
+}
+
+void Replica::SealAll() {
   for (auto& [id, segment] : segments_) {
     if (!segment.writer) continue;
     segment.writer->closing = true;
@@ -233,8 +251,12 @@ void Replica::TickWriter(Segment& segment) {
   }
 }
 
-// A holder has been away for a while, and others could take new mail instead.
+// A holder is to leave, or has been away for a while and others could take new
+// mail instead.
 bool Replica::HasBetterHolders(const Segment& segment) const {
+  const auto& holders = segment.record.holders;
+  const auto leaves = [this](NodeId node) { return IsEvicted(node) || IsDraining(node); };
+  if (std::any_of(holders.begin(), holders.end(), leaves)) return true;
   std::vector<NodeId> present;
   for (NodeId node : segment.record.holders) {
     auto it = peers_.find(node);
@@ -245,7 +267,7 @@ bool Replica::HasBetterHolders(const Segment& segment) const {
   }
   std::vector<NodeId> fresh;
   SegmentId next{options_.self, options_.boot, next_segment_};
-  for (NodeId node : ChooseHolders(next, snapshot_, options_.copies,
+  for (NodeId node : ChooseHolders(next, snapshot_, Rules(segment.record.regions),
                                    [this](NodeId n) { return IsLive(n, now_); })) {
     if (IsLive(node, now_)) fresh.push_back(node);
   }

@@ -26,8 +26,10 @@ bool HearAttempt(Segment& segment, Seq seq, const HeardAttempt& heard) {
 void Replica::On(const BeginAttempt& event) {
   Segment* segment = FindSegment(event.message.segment);
   const Seq seq = event.message.seq;
-  if (segment == nullptr || !segment->owner || !Contains(segment->held, seq) ||
-      segment->AllOutcomesKnown(seq) || segment->promised > segment->record.epoch) {
+  const bool fenced =
+      segment == nullptr || (segment->owner && segment->promised > segment->record.epoch);
+  if (fenced || (!segment->owner && !segment->survivor) || segment->flying.contains(seq) ||
+      !Contains(segment->held, seq) || segment->AllOutcomesKnown(seq)) {
     out_.push_back(AttemptStopped{event.message});
     return;
   }
@@ -43,7 +45,9 @@ void Replica::On(const BeginAttempt& event) {
       return;
     }
   }
-  Attempt& attempt = segment->owner->attempts[seq];
+  segment->flying[seq] = segment->owner ? segment->owner->tenure : segment->survivor->tenure;
+  Attempt& attempt =
+      segment->owner ? segment->owner->attempts[seq] : segment->survivor->attempts[seq];
   attempt = Attempt{};
   attempt.legs = event.legs;
   attempt.started = now_;
@@ -60,15 +64,25 @@ void Replica::AnnounceAttempt(Segment& segment, Seq seq, Attempt& attempt) {
   if (HearAttempt(segment, seq, own)) {  // a promise of ours must name it
     Write({spool::PutMeta{AttemptKey(id), EncodeAttempt(own)}});
   }
-  for (const HolderView& view : segment.owner->holders) {
-    if (!peers_[view.node].control) continue;
-    Tell(view.node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
+  for (NodeId node : segment.record.Everybody()) {
+    if (node == options_.self || !peers_[node].control) continue;
+    Tell(node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
+  }
+  if (segment.owner && segment.owner->repair) {
+    for (NodeId node : segment.owner->repair->holders) {  // a joining node knows of them, too
+      if (segment.record.HasHolder(node) || !peers_[node].control) continue;
+      Tell(node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
+    }
   }
   MaybeClear(segment, seq, attempt);
 }
 
 void Replica::MaybeClear(Segment& segment, Seq seq, Attempt& attempt) {
-  if (attempt.acknowledged.size() < WriteQuorum(segment.record)) return;
+  const auto& record = segment.record;
+  const auto counts = [&](NodeId node) { return record.HasHolder(node) && !IsEvicted(node); };
+  const auto copies =
+      std::count_if(attempt.acknowledged.begin(), attempt.acknowledged.end(), counts);
+  if (!segment.survivor && copies < CopiesNeeded(record)) return;
   attempt.fresh = attempt.round;
   if (attempt.cleared) return;
   attempt.cleared = true;
@@ -77,10 +91,11 @@ void Replica::MaybeClear(Segment& segment, Seq seq, Attempt& attempt) {
 
 void Replica::Receive(NodeId from, uint32_t, const AnnounceAnswer& message) {
   Segment* segment = FindSegment(message.segment);
-  if (segment == nullptr || !segment->owner) return;
+  if (segment == nullptr || (!segment->owner && !segment->survivor)) return;
   if (!message.known.empty()) LearnOutcomes(*segment, message.known, from);
-  auto it = segment->owner->attempts.find(message.seq);
-  if (it == segment->owner->attempts.end() || message.epoch != segment->record.epoch) return;
+  auto& attempts = segment->owner ? segment->owner->attempts : segment->survivor->attempts;
+  auto it = attempts.find(message.seq);
+  if (it == attempts.end() || message.epoch != segment->record.epoch) return;
   Attempt& attempt = it->second;
   if (!message.known.empty()) {
     out_.push_back(AttemptStopped{{message.segment, message.seq}});
@@ -99,8 +114,9 @@ void Replica::TickAttempts(Segment& segment) {
     if (heard.until <= now_) over.push_back(seq);
   }
   for (Seq seq : over) ForgetHeard(segment, seq);
-  if (!segment.owner) return;
-  for (auto& [seq, attempt] : segment.owner->attempts) {
+  if (!segment.owner && !segment.survivor) return;
+  auto& attempts = segment.owner ? segment.owner->attempts : segment.survivor->attempts;
+  for (auto& [seq, attempt] : attempts) {
     if (now_ - attempt.round >= options_.announce_again) AnnounceAttempt(segment, seq, attempt);
     if (attempt.cleared || now_ - attempt.started < options_.announce_timeout) continue;
     attempt.started = now_;
@@ -119,10 +135,15 @@ void Replica::On(const EndAttempt& event) {
     outcome.node = options_.self;
   }
   if (segment->owner) segment->owner->attempts.erase(seq);
+  if (segment->survivor) segment->survivor->attempts.erase(seq);
+  const auto flight = segment->flying.extract(seq);
   if (!outcomes.empty()) LearnOutcomes(*segment, outcomes, options_.self);
   if (segment->AllOutcomesKnown(seq)) return;  // the mark goes with the message
   ForgetHeard(*segment, seq);
-  for (NodeId holder : segment->record.holders) {
+  // It began under an ownership that was lost, and delivery has forgotten it.
+  const bool older = segment->owner && !flight.empty() && flight.mapped() != segment->owner->tenure;
+  if (older) Offer(*segment, {seq});
+  for (NodeId holder : segment->record.Everybody()) {
     if (holder == options_.self || !peers_[holder].control) continue;
     Tell(holder, Withdraw{event.message.segment, segment->record.epoch, seq});
   }

@@ -9,14 +9,17 @@ namespace fermo::cluster {
 
 void Replica::TickClaim(Segment& segment) {
   const SegmentRecord& record = segment.record;
-  if (segment.closed || !record.HasHolder(options_.self)) return;
-  // An owner claims only above a higher promise (see HeartbeatAnswer).
+  if (segment.closed || !record.HasHolder(options_.self) || IsEvicted(options_.self)) return;
+  // An owner claims only above a higher promise (see HeartbeatAnswer), or for a
+  // new list of holders.
   if (segment.owner && !segment.claim) return;
   if (!segment.owner && (segment.lease_until > now_ || silent_until_ > now_)) return;
   if (!SyncHealthy(now_)) return;
   if (!segment.claim) {
     auto rank = std::find(record.holders.begin(), record.holders.end(), options_.self) -
                 record.holders.begin();
+    // Who is to leave leaves the claim to the others.
+    if (IsDraining(options_.self)) rank += static_cast<ptrdiff_t>(record.holders.size());
     segment.claim = std::make_unique<ClaimState>();
     segment.claim->not_before = now_ + options_.claim_stagger * rank;
   }
@@ -24,8 +27,34 @@ void Replica::TickClaim(Segment& segment) {
   if (claim.phase == ClaimState::Phase::kIdle) {
     if (now_ >= claim.not_before) StartAsking(segment);
   } else if (now_ >= claim.deadline) {
+    if (claim.phase == ClaimState::Phase::kClaiming && Promised(segment)) {
+      BecomeOwner(segment);  // without the nodes that were to join
+      return;
+    }
     RetryClaim(segment, Duration::zero());
   }
+}
+
+// What is claimed: the segment as we know it and, from its owner, the list that
+// it proposes now; its earlier proposals are void, for it alone could have
+// committed them.
+SegmentRecord Replica::Proposal(const Segment& segment, Epoch epoch) const {
+  SegmentRecord record = segment.record;
+  if (!segment.owner) return record;
+  const RepairState* repair = segment.owner->repair.get();
+  const bool proposes = repair != nullptr && repair->committing;
+  record.next_holders = proposes ? repair->holders : std::vector<NodeId>();
+  record.next_epoch = proposes ? epoch : Epoch();
+  return record;
+}
+
+// So many holders are evicted that no quorum of the original size is left. What
+// is left of an outdated list must not act on it: every member is asked first.
+bool Replica::IsRemnant(const SegmentRecord& record) const {
+  const auto is = [&](const std::vector<NodeId>& list) {
+    return Left(list) < ClaimQuorum(record, list);
+  };
+  return is(record.holders) || (record.next_epoch != Epoch() && is(record.next_holders));
 }
 
 void Replica::StartAsking(Segment& segment) {
@@ -35,13 +64,39 @@ void Replica::StartAsking(Segment& segment) {
   claim.epoch = Epoch(highest.value() + 1);
   claim.deadline = now_ + options_.claim_timeout;
   claim.yes = {options_.self};
+  claim.told.clear();
   claim.self_promised = false;
   claim.promises.clear();
-  for (NodeId holder : segment.record.holders) {
-    if (holder == options_.self || !peers_[holder].control) continue;
-    Tell(holder, Ask{segment.record, claim.epoch});
+  const SegmentRecord record = Proposal(segment, claim.epoch);
+  std::vector<NodeId> asked = record.Everybody();
+  if (claim.rounds++ > 0) {  // holders that this node has not heard of may know a newer list
+    for (const Member& member : snapshot_.members) {
+      if (std::find(asked.begin(), asked.end(), member.node) == asked.end()) {
+        asked.push_back(member.node);
+      }
+    }
   }
-  if (claim.yes.size() >= ClaimQuorum(segment.record)) StartClaiming(segment);
+  for (NodeId node : asked) {
+    if (node == options_.self || IsEvicted(node) || !peers_[node].control) continue;
+    Tell(node, Ask{record, claim.epoch, segment.owner != nullptr});
+  }
+  if (IsRemnant(record)) InquireAll(segment);
+  MaybeClaim(segment);
+}
+
+void Replica::MaybeClaim(Segment& segment) {
+  ClaimState& claim = *segment.claim;
+  if (claim.phase != ClaimState::Phase::kAsking) return;
+  const SegmentRecord record = Proposal(segment, claim.epoch);
+  if (!ClaimHolds(record, claim.yes)) return;
+  if (segment.owner && !AllJoin(record, claim.yes)) return;
+  if (IsRemnant(record)) {
+    for (const Member& member : snapshot_.members) {
+      const bool other = member.node != options_.self && !IsEvicted(member.node);
+      if (other && !claim.told.contains(member.node)) return;
+    }
+  }
+  StartClaiming(segment);
 }
 
 void Replica::Receive(NodeId from, uint32_t, const AskAnswer& message) {
@@ -49,13 +104,23 @@ void Replica::Receive(NodeId from, uint32_t, const AskAnswer& message) {
   if (segment == nullptr || !segment->claim) return;
   ClaimState& claim = *segment->claim;
   if (claim.phase != ClaimState::Phase::kAsking || claim.epoch != message.epoch) return;
-  if (!segment->record.HasHolder(from)) return;
   if (message.yes) {
     claim.yes.insert(from);
-    if (claim.yes.size() >= ClaimQuorum(segment->record)) StartClaiming(*segment);
+    MaybeClaim(*segment);
     return;
   }
-  claim.seen = std::max({claim.seen, message.promised, message.newer.epoch});
+  if (message.newer.epoch > segment->record.epoch) {
+    AdoptNewer(*segment, message.newer);
+    return;
+  }
+  claim.seen = std::max(claim.seen, message.promised);
+  if (message.newer.next_epoch > segment->record.next_epoch && !segment->owner) {
+    // A list was proposed, and may have been committed.
+    segment->record.next_holders = message.newer.next_holders;
+    segment->record.next_epoch = message.newer.next_epoch;
+    StartAsking(*segment);
+    return;
+  }
   // One refusal does not end the question: the others may make the quorum.
   claim.not_before = std::max(claim.not_before, now_ + message.wait);
 }
@@ -78,11 +143,13 @@ void Replica::StartClaiming(Segment& segment) {
   claim.deadline = now_ + options_.claim_timeout;
   segment.promised = claim.epoch;
   segment.promised_to = options_.self;
+  segment.record = Proposal(segment, claim.epoch);
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   WriteSynced(std::move(ops), PromisedSelf{segment.record.id, claim.epoch});
   for (NodeId holder : claim.yes) {
-    if (holder != options_.self) Tell(holder, Claim{segment.record, claim.epoch});
+    if (holder == options_.self) continue;
+    Tell(holder, Claim{segment.record, claim.epoch, segment.owner != nullptr});
   }
 }
 
@@ -101,7 +168,6 @@ void Replica::Receive(NodeId from, uint32_t, const Promise& message) {
   if (segment == nullptr || !segment->claim) return;
   ClaimState& claim = *segment->claim;
   if (claim.phase != ClaimState::Phase::kClaiming || claim.epoch != message.epoch) return;
-  if (!segment->record.HasHolder(from)) return;
   if (!message.granted) {
     claim.seen = std::max(claim.seen, message.promised);
     RetryClaim(*segment, Duration::zero());
@@ -111,51 +177,69 @@ void Replica::Receive(NodeId from, uint32_t, const Promise& message) {
   MaybeWin(*segment);
 }
 
+std::set<NodeId> Replica::Promisers(const Segment& segment) const {
+  std::set<NodeId> promisers;
+  if (segment.claim->self_promised) promisers.insert(options_.self);
+  for (const auto& [from, promise] : segment.claim->promises) promisers.insert(from);
+  return promisers;
+}
+
+bool Replica::Promised(const Segment& segment) const {
+  return segment.claim->self_promised && ClaimHolds(segment.record, Promisers(segment));
+}
+
+// Nodes that join are waited for until the claim's deadline.
 void Replica::MaybeWin(Segment& segment) {
-  const ClaimState& claim = *segment.claim;
-  const size_t promises = claim.promises.size() + (claim.self_promised ? 1 : 0);
-  if (claim.self_promised && promises >= ClaimQuorum(segment.record)) BecomeOwner(segment);
+  if (!Promised(segment)) return;
+  const SegmentRecord& record = segment.record;
+  const std::set<NodeId> promisers = Promisers(segment);
+  const std::set<NodeId>& yes = segment.claim->yes;
+  const bool awaited =
+      std::any_of(record.next_holders.begin(), record.next_holders.end(), [&](NodeId node) {
+        return !record.HasHolder(node) && yes.contains(node) && !promisers.contains(node);
+      });
+  if (!awaited || record.next_epoch == Epoch()) BecomeOwner(segment);
+}
+
+// The nodes that the proposed list adds are all among `nodes`.
+bool Replica::AllJoin(const SegmentRecord& record, const std::set<NodeId>& nodes) const {
+  return std::all_of(record.next_holders.begin(), record.next_holders.end(),
+                     [&](NodeId node) { return record.HasHolder(node) || nodes.contains(node); });
 }
 
 void Replica::BecomeOwner(Segment& segment) {
-  std::unique_ptr<ClaimState> claim = std::move(segment.claim);
-  if (segment.owner) LoseOwnership(segment);  // of the lower epoch
+  const std::unique_ptr<ClaimState> claim = std::move(segment.claim);
   const NodeId before = segment.record.owner;
+  SettleList(segment, *claim);
   segment.record.epoch = claim->epoch;
   segment.record.owner = options_.self;
   segment.record.sealed = true;
   segment.lease_until = now_;
-  AddNote("takeover", segment, before, segment.held.cardinality());
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   Write(std::move(ops));
-  segment.owner = std::make_unique<OwnerState>();
-  OwnerState& owner = *segment.owner;
-  for (NodeId holder : segment.record.holders) {
-    if (holder == options_.self) continue;
-    owner.holders.emplace_back().node = holder;
+  const bool renewed = segment.owner != nullptr;
+  if (renewed) {
+    RenewTenure(segment);
+  } else {
+    AddNote("takeover", segment, before, segment.held.cardinality());
+    StartTenure(segment, *claim);
   }
-  for (uint32_t seq : segment.held) {
-    if (segment.AllOutcomesStored(Seq(seq))) owner.done_here.add(seq);
-  }
-  Promise own;
-  if (options_.machine_restarted_at != Instant{}) {
-    own.all_wait = options_.machine_restarted_at + options_.grace - now_;
-  }
-  for (const auto& [seq, heard] : segment.heard) {
-    own.in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot});
-  }
-  TakeWaits(segment, own);
-  for (auto& [from, promise] : claim->promises) TakeWaits(segment, promise);
   for (auto& [from, promise] : claim->promises) {
-    MergeInventory(segment, *owner.Find(from), promise.inventory);
+    if (HolderView* view = segment.owner->Find(from)) {
+      MergeInventory(segment, *view, promise.inventory);
+    }
   }
   std::vector<Seq> live;
   for (uint32_t seq : segment.held) live.push_back(Seq(seq));
-  Offer(segment, live);
+  if (!renewed) Offer(segment, live);  // else delivery has them
   MaybeFinish(segment, live);
-  for (HolderView& view : owner.holders) {
-    SendHeartbeat(view.node, peers_[view.node]);
+  if (!segment.record.HasHolder(options_.self)) {
+    HandOver(segment);
+    return;
+  }
+  for (HolderView& view : segment.owner->holders) {
+    if (view.role == HolderView::Role::kHolder) SendHeartbeat(view.node, peers_[view.node]);
     StartSync(segment, view);
   }
 }
@@ -186,7 +270,9 @@ void Replica::TakeWaits(Segment& segment, const Promise& promise) {
 Duration Replica::Hindrance(const Segment& segment, NodeId claimant, Epoch epoch) const {
   const Duration retry = options_.claim_stagger;
   if (!SyncHealthy(now_)) return retry;
-  if (silent_until_ > now_) return silent_until_ - now_;
+  // What it forgot with its process it can have granted only as a holder.
+  const bool silent = silent_until_ > now_ && segment.record.HasHolder(options_.self);
+  if (silent) return silent_until_ - now_;
   if (epoch <= segment.record.epoch || epoch < segment.promised) return retry;
   if (epoch == segment.promised && segment.promised_to != claimant) return retry;
   if (claimant == segment.record.owner && !segment.owner) return Duration::zero();
@@ -198,21 +284,45 @@ Duration Replica::Hindrance(const Segment& segment, NodeId claimant, Epoch epoch
   return Duration::zero();
 }
 
+// Whether we may answer for this segment: we hold it, or were given copies of
+// it. Who has none of them although a proposed list names it shows by its
+// promise that this list was never committed.
+Segment* Replica::FindForClaim(const SegmentRecord& record, bool by_owner) {
+  const bool proposed = !by_owner && record.next_epoch != Epoch() && record.Proposes(options_.self);
+  if (FindSegment(record.id) == nullptr && !record.HasHolder(options_.self) && !proposed) {
+    return nullptr;
+  }
+  Segment* segment = Adopt(record);
+  if (segment != nullptr) AdoptNewer(*segment, record);
+  return segment;
+}
+
+// What the claimant must know before it claims: a later ownership, or a list
+// that may have been committed.
+bool Replica::KnowsNewer(const Segment& segment, const SegmentRecord& record, bool by_owner) const {
+  if (segment.record.epoch > record.epoch) return true;
+  return !by_owner && segment.record.next_epoch > record.next_epoch;
+}
+
 void Replica::Receive(NodeId from, uint32_t, const Ask& message) {
-  Segment* segment = Adopt(message.record);
-  AskAnswer answer{message.record.id, message.epoch, false, {}, {}, {}};
+  Segment* segment = FindForClaim(message.record, message.owner);
   if (segment == nullptr) return;
+  AskAnswer answer{message.record.id, message.epoch, false, {}, {}, {}};
   answer.wait = Hindrance(*segment, from, message.epoch);
-  answer.yes = answer.wait <= Duration::zero() && segment->record.HasHolder(from);
   answer.promised = segment->promised;
-  if (segment->record.epoch > message.record.epoch) answer.newer = segment->record;
+  if (KnowsNewer(*segment, message.record, message.owner)) {
+    answer.newer = segment->record;
+  } else {
+    answer.yes = answer.wait <= Duration::zero() && message.record.HasHolder(from);
+  }
   Tell(from, std::move(answer), true);
 }
 
 void Replica::Receive(NodeId from, uint32_t, const Claim& message) {
-  Segment* segment = Adopt(message.record);
-  if (segment == nullptr || !segment->record.HasHolder(from)) return;
-  if (Hindrance(*segment, from, message.epoch) > Duration::zero()) {
+  Segment* segment = FindForClaim(message.record, message.owner);
+  if (segment == nullptr) return;
+  if (Hindrance(*segment, from, message.epoch) > Duration::zero() ||
+      KnowsNewer(*segment, message.record, message.owner)) {
     Promise refusal;
     refusal.segment = message.record.id;
     refusal.epoch = message.epoch;
@@ -223,6 +333,8 @@ void Replica::Receive(NodeId from, uint32_t, const Claim& message) {
   if (segment->owner) LoseOwnership(*segment);
   segment->promised = message.epoch;
   segment->promised_to = from;
+  segment->record.next_holders = message.record.next_holders;
+  segment->record.next_epoch = message.record.next_epoch;
   std::vector<spool::WriteOp> ops;
   SaveSegment(*segment, ops);
   WriteSynced(std::move(ops), PromisedPeer{from, message.record.id, message.epoch});

@@ -25,6 +25,10 @@ void Replica::TickClose(Segment& segment) {
   if (!segment.owner || !segment.record.sealed) return;
   OwnerState& owner = *segment.owner;
   owner.wanted -= segment.held | segment.finished | segment.aborted;
+  SeqSet somewhere;  // mail that only an evicted node had counts for nothing
+  for (const HolderView& view : owner.holders) somewhere |= view.has;
+  owner.wanted &= somewhere;
+  if (owner.repair) return;
   const bool idle = segment.held.isEmpty() && owner.wanted.isEmpty() && owner.attempts.empty() &&
                     (!segment.writer || segment.writer->pending.empty());
   const bool all_compared = std::all_of(owner.holders.begin(), owner.holders.end(),
@@ -106,7 +110,7 @@ void Replica::Done(const ClosedHere& done) {
   segment->owner.reset();
   out_.push_back(SegmentLost{done.segment});
   segment->closer = std::make_unique<CloserState>();
-  for (NodeId holder : segment->record.holders) segment->closer->closed.insert(holder);
+  for (NodeId node : segment->record.Everybody()) segment->closer->closed.insert(node);
   MaybeForget(*segment);
 }
 
@@ -126,34 +130,37 @@ void Replica::TickCloser(Segment& segment) {
   if (now_ < segment.closer->next) return;
   segment.closer->next = now_ + kCloseTimeout;
   segment.closer->forget_sent = false;
-  for (NodeId holder : segment.record.holders) {
-    if (holder == options_.self || segment.closer->closed.contains(holder)) continue;
-    Tell(holder, Close{segment.record, segment.finished, segment.aborted});
+  for (NodeId node : segment.record.Everybody()) {
+    if (node == options_.self || segment.closer->closed.contains(node)) continue;
+    if (!IsEvicted(node)) Tell(node, Close{segment.record, segment.finished, segment.aborted});
   }
   MaybeForget(segment);
 }
 
-// Once every holder is closed nobody can bring a message back: all drop their
-// records, and ours goes last.
+// Once everybody that has or ever had copies is closed, or evicted, nobody can
+// bring a message back: all drop their records, and ours goes last.
 void Replica::MaybeForget(Segment& segment) {
   CloserState& closer = *segment.closer;
   const SegmentId id = segment.record.id;
   const auto in = [this](const std::set<NodeId>& nodes) {
-    return [this, &nodes](NodeId node) { return node == options_.self || nodes.contains(node); };
+    return [this, &nodes](NodeId node) {
+      return node == options_.self || IsEvicted(node) || nodes.contains(node);
+    };
   };
-  const auto& holders = segment.record.holders;
+  const std::vector<NodeId> holders = segment.record.Everybody();
   if (!std::all_of(holders.begin(), holders.end(), in(closer.closed))) return;
   if (std::all_of(holders.begin(), holders.end(), in(closer.forgotten))) {
     Write({spool::DeleteSegment{id}});
     forgotten_[id] = now_ + kRememberForgotten;
-    if (open_ == id) open_ = SegmentId{};
+    NoLongerOpen(id);
     segments_.erase(id);
     return;
   }
   if (closer.forget_sent) return;  // again at the next tick that is due
   closer.forget_sent = true;
   for (NodeId holder : holders) {
-    if (holder != options_.self && !closer.forgotten.contains(holder)) Tell(holder, Forget{id});
+    if (holder == options_.self || IsEvicted(holder)) continue;
+    if (!closer.forgotten.contains(holder)) Tell(holder, Forget{id});
   }
 }
 
@@ -197,7 +204,7 @@ void Replica::Receive(NodeId from, const Forget& message) {
   forgotten_[message.segment] = now_ + kRememberForgotten;
   std::vector<spool::WriteOp> ops;
   if (segment != nullptr) {
-    if (open_ == message.segment) open_ = SegmentId{};
+    NoLongerOpen(message.segment);
     segments_.erase(message.segment);
     ops.push_back(spool::DeleteSegment{message.segment});
   }

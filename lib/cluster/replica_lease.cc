@@ -55,8 +55,26 @@ void Replica::Receive(NodeId from, uint32_t, const Heartbeat& message) {
       continue;
     }
     if (answer.granted) segment->lease_until = now_ + options_.lease;
+    // It has handed over, and delivers no more.
+    if (!record.HasHolder(record.owner)) segment->lease_until = now_;
   }
   Tell(from, std::move(answer), true);
+}
+
+// A record of a later ownership: its list of holders and its owner stand.
+void Replica::AdoptNewer(Segment& segment, const SegmentRecord& record) {
+  if (segment.closed || !Newer(record, segment.record)) return;
+  if (segment.owner) LoseOwnership(segment);
+  segment.claim.reset();
+  segment.record = record;
+  segment.fates.clear();
+  segment.lease_until = now_;
+  if (segment.stored) {
+    std::vector<spool::WriteOp> ops;
+    SaveSegment(segment, ops);
+    Write(std::move(ops));
+  }
+  PassOnOutcomes(segment);
 }
 
 // Whether `record` names the owner that we may serve; then it is adopted. A
@@ -66,6 +84,8 @@ bool Replica::AcceptOwner(Segment& segment, const SegmentRecord& record) {
   if (record.epoch == segment.promised && record.owner != segment.promised_to) return false;
   if (record.epoch == segment.record.epoch && record.owner != segment.record.owner) return false;
   segment.claim.reset();
+  segment.fates.clear();
+  StopSurviving(segment);
   const bool changed = !segment.stored || record != segment.record;
   if (!changed) return true;
   const bool moved = Newer(record, segment.record);
@@ -124,25 +144,39 @@ void Replica::Receive(NodeId from, uint32_t, const HeartbeatAnswer& message) {
 
 uint32_t Replica::Leases(const Segment& segment, Instant now) const {
   if (!segment.owner || !SyncHealthy(now)) return 0;
-  const bool self = segment.promised <= segment.record.epoch;
+  const bool self =
+      segment.promised <= segment.record.epoch && segment.record.HasHolder(options_.self);
   uint32_t leases = self ? 1 : 0;
   for (const HolderView& view : segment.owner->holders) {
-    if (view.lease_until > now) ++leases;
+    if (view.role == HolderView::Role::kHolder && view.lease_until > now) ++leases;
   }
   return leases;
 }
 
 bool Replica::MayStart(const SegmentId& id, Instant now) const {
   const Segment* segment = Find(id);
-  return segment != nullptr && segment->owner && !segment->closed &&
-         Leases(*segment, now) >= WriteQuorum(segment->record);
+  if (segment == nullptr || segment->closed || IsEvicted(options_.self)) return false;
+  if (segment->survivor) return segment->survivor->until > now;
+  if (!segment->owner || (segment->owner->repair && segment->owner->repair->committing)) {
+    return false;
+  }
+  return HoldsLeases(*segment, now);
+}
+
+bool Replica::HoldsLeases(const Segment& segment, Instant now) const {
+  return Leases(segment, now) >= CopiesNeeded(segment.record);
 }
 
 bool Replica::MayFinish(const MessageId& message, Instant now) const {
-  if (!MayStart(message.segment, now)) return false;
-  const Segment& segment = *Find(message.segment);
-  auto attempt = segment.owner->attempts.find(message.seq);
-  if (attempt == segment.owner->attempts.end() || !attempt->second.cleared) return false;
+  const Segment* known_segment = Find(message.segment);
+  if (known_segment == nullptr || known_segment->closed || IsEvicted(options_.self)) return false;
+  const Segment& segment = *known_segment;
+  const std::map<Seq, Attempt>* attempts = nullptr;
+  if (segment.survivor && segment.survivor->until > now) attempts = &segment.survivor->attempts;
+  if (segment.owner && HoldsLeases(segment, now)) attempts = &segment.owner->attempts;
+  if (attempts == nullptr) return false;
+  auto attempt = attempts->find(message.seq);
+  if (attempt == attempts->end() || !attempt->second.cleared) return false;
   if (now - attempt->second.fresh > options_.announce_again * 2) return false;
   if (!Contains(segment.held, message.seq)) return false;  // aborted or finished meanwhile
   // An outcome that was learned after the announcement was cleared stops it too.

@@ -132,19 +132,21 @@ void Replica::Receive(NodeId from, const OutcomesStored& message) {
 // Bodies go once W holders have every outcome on disk.
 void Replica::MaybeFinish(Segment& segment, const std::vector<Seq>& seqs) {
   OwnerState& owner = *segment.owner;
+  if (owner.repair && owner.repair->committing) return;  // once the new list stands
   Finish finish{segment.record.id, {}};
   std::vector<spool::WriteOp> ops;
   for (Seq seq : seqs) {
     if (!Contains(segment.held, seq) || !Contains(owner.done_here, seq)) continue;
     if (!segment.AllOutcomesKnown(seq)) continue;
     const uint32_t legs = segment.ShapeOf(seq).legs;
-    uint32_t copies = 1;
+    uint32_t copies = segment.record.HasHolder(options_.self) ? 1 : 0;
     for (const HolderView& view : owner.holders) {
+      if (view.role != HolderView::Role::kHolder) continue;
       auto known = view.legs_done.find(seq);
       const bool all = known != view.legs_done.end() && known->second.size() >= legs;
       copies += all || Contains(view.done, seq) ? 1 : 0;
     }
-    if (copies < WriteQuorum(segment.record)) continue;
+    if (copies < CopiesNeeded(segment.record)) continue;
     std::vector<spool::Outcome> outcomes;
     for (const auto& [leg, outcome] : segment.outcomes[seq]) outcomes.push_back(outcome.outcome);
     if (outcomes.size() == 1 && outcomes[0] == spool::Outcome::kDelivered) outcomes.clear();

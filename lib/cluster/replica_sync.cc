@@ -16,7 +16,18 @@ void Replica::StartSync(Segment& segment, HolderView& view) {
   view.synced = false;
   if (!peers_[view.node].data) return;
   view.syncing = true;
-  Tell(view.node, InventoryRequest{segment.record});
+  view.asked_at = now_;
+  Tell(view.node, InventoryRequest{RecordFor(segment, view)});
+}
+
+// The record that tells the node what part it has.
+SegmentRecord Replica::RecordFor(const Segment& segment, const HolderView& view) const {
+  SegmentRecord record = segment.record;
+  if (view.role == HolderView::Role::kJoining && segment.owner->repair) {
+    record.next_holders = segment.owner->repair->holders;
+    record.next_epoch = Epoch();
+  }
+  return record;
 }
 
 // A copy that was sent may have been dropped without a broken stream: its
@@ -26,7 +37,8 @@ void Replica::TickSync(Segment& segment) {
   if (!segment.owner || segment.closed) return;
   const SeqSet& wanted = segment.owner->wanted;
   for (HolderView& view : segment.owner->holders) {
-    const SeqSet missing = (segment.held - view.has) | (wanted & view.has);
+    SeqSet missing = wanted & view.has;
+    if (view.role != HolderView::Role::kFormer) missing |= segment.held - view.has;
     if (!view.synced || missing.isEmpty()) {
       view.first_lacking.reset();
     } else if (view.first_lacking != missing.minimum()) {
@@ -63,7 +75,23 @@ void Replica::Receive(NodeId from, const InventoryRequest& message) {
     return;
   }
   Segment* segment = Adopt(message.segment);
-  if (segment == nullptr) return;
+  if (segment == nullptr) {  // a former holder that has nothing of it
+    Inventory none;
+    none.segment = message.segment.id;
+    none.closed = true;
+    Tell(from, std::move(none), true);
+    return;
+  }
+  AdoptNewer(*segment, message.segment);
+  if (!segment->record.HasHolder(options_.self) && message.segment.epoch == segment->record.epoch &&
+      segment->record.next_epoch == Epoch()) {
+    segment->record.next_holders = message.segment.next_holders;  // we are to join, or no longer
+  }
+  if (!segment->stored) {  // marks may come before the first copy
+    std::vector<spool::WriteOp> ops;
+    SaveSegment(*segment, ops);
+    Write(std::move(ops));
+  }
   Tell(from, MakeInventory(*segment), true);
 }
 
@@ -74,6 +102,10 @@ void Replica::Receive(NodeId from, const Inventory& message) {
   if (view == nullptr || !view->syncing) return;
   view->syncing = false;
   view->synced = true;
+  if (view->role == HolderView::Role::kJoining) {  // it may have dropped what it had
+    view->has = view->done = SeqSet();
+    view->legs_done.clear();
+  }
   MergeInventory(*segment, *view, message);
   SendWhatLacks(*segment, *view, message);
 }
@@ -116,9 +148,15 @@ void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory
 void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory& inventory) {
   if (inventory.closed) return;
   const SegmentId& id = segment.record.id;
-  SeqSet copies = segment.held - view.has;
-  if (!copies.isEmpty()) out_.push_back(SendCopies{view.node, segment.record, copies});
-  SeqSet aborts = segment.aborted & inventory.held;
+  const bool joining = view.role == HolderView::Role::kJoining;
+  if (view.role != HolderView::Role::kFormer) {
+    SeqSet copies = segment.held - view.has;
+    if (!copies.isEmpty()) {
+      out_.push_back(SendCopies{view.node, RecordFor(segment, view), std::move(copies)});
+    }
+  }
+  // A holder lost nothing that it was told; who joins is told of all.
+  SeqSet aborts = joining ? segment.aborted - inventory.aborted : segment.aborted & inventory.held;
   if (!aborts.isEmpty()) Tell(view.node, Abort{id, aborts});
   Outcomes outcomes{id, {}};
   for (const auto& [seq, legs] : segment.outcomes) {
@@ -129,7 +167,9 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
   }
   if (!outcomes.outcomes.empty()) Tell(view.node, std::move(outcomes));
   Finish finish{id, {}};
-  for (uint32_t seq : segment.finished& inventory.held) {
+  const SeqSet finished =
+      joining ? segment.finished - inventory.finished : segment.finished & inventory.held;
+  for (uint32_t seq : finished) {
     auto odd = segment.odd.find(Seq(seq));
     finish.messages.push_back(
         {Seq(seq), odd == segment.odd.end() ? std::vector<spool::Outcome>{} : odd->second});
@@ -159,6 +199,8 @@ void Replica::Offer(Segment& segment, const std::vector<Seq>& seqs) {
   TakeOver offer{segment.record.id, {}};
   for (Seq seq : seqs) {
     if (!Contains(segment.held, seq) || segment.AllOutcomesKnown(seq)) continue;
+    // Our own attempt of an earlier ownership has not ended yet; then.
+    if (segment.flying.contains(seq)) continue;
     OwnedMessage message{seq, segment.owner->all_wait_until, {}};
     auto wait = segment.owner->waits.find(seq);
     if (wait != segment.owner->waits.end()) {

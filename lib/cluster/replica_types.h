@@ -40,6 +40,15 @@ struct ReplicaOptions {
   // time until the reply to it is given up (10 min), and a lease.
   Duration grace = std::chrono::minutes(13) + std::chrono::seconds(10);
   Duration holder_failure_after = std::chrono::seconds(2);
+  // A holder is replaced when it was away for so long.
+  Duration repair_after = std::chrono::minutes(10);
+  Duration repair_every = std::chrono::seconds(1);
+  Duration repair_timeout = std::chrono::minutes(10);  // for the copies of one segment
+  uint32_t repairs_at_once = 4;
+  Duration guest_patience = std::chrono::minutes(1);  // then unfinished copies are dropped
+  Duration inquire_every = std::chrono::seconds(10);
+  // With too few holders reachable for so long, one delivers alone.
+  Duration orphan_after = std::chrono::minutes(15);
   uint32_t segment_messages = 65536;
   Duration segment_age = std::chrono::hours(1);
   // When the machine restarted since this node last ran: its announcements
@@ -73,6 +82,7 @@ struct RecoveredSegment {
   std::map<Seq, Shape> shapes;
   std::vector<spool::LegOutcome> outcomes;
   std::map<Seq, HeardAttempt> heard;
+  std::map<uint64_t, Seq> tokens;  // of what its writer took in lately
 };
 
 using UploadId = uint64_t;  // names an Enqueue call within this process
@@ -110,6 +120,7 @@ struct Persisted {  // of a Persist with a token; writes finish in order
 };
 struct BeginUpload {
   UploadId upload = 0;
+  std::vector<std::string> regions;  // the only ones that may hold copies, sorted; empty: all
 };
 struct AddChunk {  // of an upload that will have at least two
   UploadId upload = 0;
@@ -123,6 +134,13 @@ struct CommitUpload {
   Bytes chunk;
   uint32_t chunks = 1;
   uint32_t legs = 1;
+  uint64_t token = 0;  // of the sender's call; 0: none
+};
+// What became of the upload that came with this token? Settled as that is: OK,
+// Unknown, or Aborted when nothing was and nothing will be taken.
+struct ResolveUpload {
+  UploadId upload = 0;
+  uint64_t token = 0;
 };
 struct AbandonUpload {
   UploadId upload = 0;
@@ -136,10 +154,16 @@ struct EndAttempt {
   std::vector<spool::LegOutcome> outcomes;
 };
 struct StopAccepting {};  // drain: no new uploads, open segments are sealed
+// What the coordinator says to AskToSurvive.
+struct SurvivorVerdict {
+  enum class Kind : uint8_t { kGranted, kRefused, kUnreachable } kind = Kind::kRefused;
+  SegmentId segment;
+};
 
-using Event = std::variant<Tick, SnapshotChanged, PeerUp, PeerDown, ControlReceived, DataReceived,
-                           IncomingEnded, Persisted, BeginUpload, AddChunk, CommitUpload,
-                           AbandonUpload, BeginAttempt, EndAttempt, StopAccepting>;
+using Event =
+    std::variant<Tick, SnapshotChanged, PeerUp, PeerDown, ControlReceived, DataReceived,
+                 IncomingEnded, Persisted, BeginUpload, AddChunk, CommitUpload, AbandonUpload,
+                 ResolveUpload, BeginAttempt, EndAttempt, StopAccepting, SurvivorVerdict>;
 
 // --- Actions
 struct SendControl {
@@ -191,6 +215,10 @@ struct AttemptCleared {
 struct AttemptStopped {
   MessageId message;
 };
+// May this node deliver alone? To be answered with a SurvivorVerdict.
+struct AskToSurvive {
+  SegmentId segment;
+};
 // Something worth a log line or a counter; `what` from a closed set.
 struct Note {
   std::string_view what;
@@ -199,8 +227,9 @@ struct Note {
   Epoch epoch;
   uint64_t count = 0;
 };
-using Action = std::variant<SendControl, SendData, SendCopies, Persist, UploadSettled, TakeOver,
-                            LegsSettled, SegmentLost, AttemptCleared, AttemptStopped, Note>;
+using Action =
+    std::variant<SendControl, SendData, SendCopies, Persist, UploadSettled, TakeOver, LegsSettled,
+                 SegmentLost, AttemptCleared, AttemptStopped, AskToSurvive, Note>;
 using Actions = std::vector<Action>;
 
 }  // namespace fermo::cluster

@@ -40,15 +40,22 @@ struct WriterState {
   std::map<Seq, std::vector<NodeId>> wanted;  // copies asked for before our own write ended
 };
 
-// What an owner knows of another holder.
+// What an owner knows of another node that has, had or is to have copies.
 struct HolderView {
+  enum class Role : uint8_t {
+    kHolder,   // counts
+    kJoining,  // of a list that is being prepared or proposed: counts for nothing yet
+    kFormer,   // of an earlier list: has copies, counts for nothing
+  };
   NodeId node;
+  Role role = Role::kHolder;
   SeqSet has;                                   // message, mark or abort durable there
   SeqSet done;                                  // every outcome durable there
   std::map<Seq, std::set<uint32_t>> legs_done;  // of messages with several legs
   Instant lease_until{};
   std::optional<uint32_t> first_lacking;  // seq that it lacks or we want of it, and since when
   Instant lacking_since{};
+  Instant asked_at{};    // for its inventory, last
   bool synced = false;   // inventories compared since its data stream came up
   bool syncing = false;  // asked, not yet answered
   bool closed = false;
@@ -63,8 +70,20 @@ struct Attempt {
   bool cleared = false;
 };
 
+// A new list of holders on its way.
+struct RepairState {
+  std::vector<NodeId> holders;  // that it leads to
+  // The joining nodes have all: the list is proposed with a claim. Meanwhile
+  // no attempt starts and no body goes, so that what they have stays all.
+  bool committing = false;
+  Instant until{};  // given up then
+};
+
 struct OwnerState {
+  uint64_t tenure = 0;              // told apart from earlier ones of ours
   std::vector<HolderView> holders;  // without ourselves
+  std::unique_ptr<RepairState> repair;
+  Instant next_repair{};
   std::map<Seq, Attempt> attempts;
   std::map<Seq, InFlight> waits;  // announced by an earlier owner; `wait` unused
   Instant all_wait_until{};       // no leg starts before: a promiser's machine restarted
@@ -87,9 +106,18 @@ struct ClaimState {
   Epoch seen;   // highest promised epoch heard of
   Instant not_before{};
   Instant deadline{};
+  uint32_t rounds = 0;
   std::set<NodeId> yes;
+  std::set<NodeId> told;       // answered our inquiry, without a newer record
   bool self_promised = false;  // our own promise is on disk
   std::map<NodeId, Promise> promises;
+};
+
+// A holder that delivers alone, since too few others can be reached.
+struct SurvivorState {
+  uint64_t tenure = 0;
+  Instant until{};  // unless it is granted again
+  std::map<Seq, Attempt> attempts;
 };
 
 // Whoever sees to it that a closed segment is forgotten everywhere.
@@ -117,10 +145,17 @@ struct Segment {
   std::map<Seq, uint32_t> storing;  // writes of outcomes that are under way
 
   Instant lease_until{};  // that we granted to the owner
+  Instant last_named{};   // when a peer last told us that we have a part in it
+  Instant next_inquiry{};
+  std::map<NodeId, Fate> fates;  // answers to our inquiries
   std::map<Seq, HeardAttempt> heard;
 
   std::unique_ptr<WriterState> writer;
   std::unique_ptr<OwnerState> owner;  // non-null: we own it
+  std::unique_ptr<SurvivorState> survivor;
+  Instant lonely_since{};  // too few holders reachable since then; zero: enough are
+  Instant next_survivor_ask{};
+  std::map<Seq, uint64_t> flying;  // our own attempts that have not ended, by tenure
   std::unique_ptr<ClaimState> claim;
   std::unique_ptr<CloserState> closer;  // of a closed segment
 

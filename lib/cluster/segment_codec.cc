@@ -7,7 +7,8 @@
 namespace fermo::cluster {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr size_t kMaxText = 255;
 constexpr uint8_t kSealed = 1;
 constexpr uint8_t kClosed = 2;
 
@@ -22,6 +23,19 @@ std::vector<NodeId> ReadNodes(OctetReader& reader) {
   std::vector<NodeId> nodes;
   for (uint64_t i = 0; i < count && !reader.failed(); ++i) nodes.emplace_back(reader.Fixed64());
   return nodes;
+}
+
+void WriteTexts(const std::vector<std::string>& texts, OctetWriter& writer) {
+  writer.Varint(texts.size());
+  for (const std::string& text : texts) writer.Text(text);
+}
+
+std::vector<std::string> ReadTexts(OctetReader& reader) {
+  uint64_t count = reader.Varint(reader.left());
+  std::vector<std::string> texts;
+  for (uint64_t i = 0; i < count && !reader.failed(); ++i)
+    texts.emplace_back(reader.Text(kMaxText));
+  return texts;
 }
 
 void WriteRanges(const std::vector<uint32_t>& bounds, OctetWriter& writer) {
@@ -52,6 +66,9 @@ void WriteRecord(const SegmentRecord& record, OctetWriter& writer) {
   writer.Varint(record.min_regions);
   writer.Varint(record.epoch.value());
   writer.Fixed64(record.owner.value());
+  WriteNodes(record.next_holders, writer);
+  writer.Varint(record.next_epoch.value());
+  WriteTexts(record.regions, writer);
 }
 
 SegmentRecord ReadRecord(OctetReader& reader) {
@@ -66,6 +83,9 @@ SegmentRecord ReadRecord(OctetReader& reader) {
   record.min_regions = reader.Varint32();
   record.epoch = Epoch(reader.Varint());
   record.owner = NodeId(reader.Fixed64());
+  record.next_holders = ReadNodes(reader);
+  record.next_epoch = Epoch(reader.Varint());
+  record.regions = ReadTexts(reader);
   return record;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "lib/base/ids.h"
 
 namespace fermo::cluster {
@@ -16,7 +17,8 @@ struct Member {
   NodeId node;
   std::string name;
   std::string region;
-  std::string address;  // gRPC host:port
+  std::string address;    // gRPC host:port
+  bool draining = false;  // takes no new copies and gives away those it has
   bool operator==(const Member&) const = default;
 };
 
@@ -30,6 +32,7 @@ struct Route {
 struct Domain {
   std::string name;  // lower case
   Route primary;
+  std::vector<std::string> regions;  // the only ones that may hold copies; empty: all
   bool operator==(const Domain&) const = default;
 };
 
@@ -43,6 +46,10 @@ struct Snapshot {
 
   const Member* FindMember(NodeId node) const;
   const Domain* FindDomain(std::string_view lower_case_name) const;
+  // The only regions that may hold a message for all of these forward-paths;
+  // empty: all. InvalidArgument when their domains differ in that.
+  absl::StatusOr<std::vector<std::string>> RegionsFor(
+      const std::vector<std::string>& forward_paths) const;
 };
 
 }  // namespace fermo::cluster

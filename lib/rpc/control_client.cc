@@ -1,6 +1,8 @@
 #include "lib/rpc/control_client.h"
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -12,6 +14,7 @@
 #include "lib/rpc/bidi_stream.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/snapshot_cache.h"
+#include "lib/rpc/unary.h"
 
 namespace fermo::rpc {
 namespace {
@@ -20,6 +23,7 @@ namespace {
 constexpr Duration kFirstSnapshotDeadline = std::chrono::seconds(5);
 // To the next coordinator of the same round.
 constexpr Duration kNextCoordinator = std::chrono::milliseconds(20);
+constexpr Duration kAskDeadline = std::chrono::seconds(2);
 constexpr double kJitter = 0.2;
 constexpr int kMaxDoublings = 16;
 
@@ -88,6 +92,30 @@ class ControlClient::Impl : public std::enable_shared_from_this<ControlClient::I
     stream_.reset();
   }
 
+  static boost::asio::awaitable<void> AskToSurvive(std::shared_ptr<Impl> self, SegmentId segment,
+                                                   std::function<void(absl::StatusOr<bool>)> done) {
+    using Async = v1::Control::StubInterface::async_interface;
+    absl::StatusOr<bool> verdict = absl::UnavailableError("no coordinator is connected");
+    if (self->connected_) {
+      v1::AskToSurviveRequest request;
+      request.set_cluster_uuid(self->current_->cluster_uuid);
+      request.set_node(self->options_.join.node.value());
+      ToProto(segment, request.mutable_segment());
+      auto stub = self->stubs_[self->turn_ % self->stubs_.size()];
+      absl::StatusOr<v1::AskToSurviveResponse> answer =
+          co_await Call(stub->async(), &Async::AskToSurvive, std::move(request), kAskDeadline);
+      if (answer.ok()) {
+        verdict = answer->granted();
+      } else if (IsRefusal(answer.status())) {
+        verdict = false;
+      } else {
+        verdict = absl::UnavailableError(answer.status().message());
+      }
+    }
+    if (!self->stopping_) done(std::move(verdict));
+  }
+
+  const boost::asio::any_io_executor& executor() const { return executor_; }
   bool connected() const { return connected_; }
   const std::optional<cluster::Snapshot>& current() const { return current_; }
 
@@ -292,6 +320,11 @@ ControlClient::ControlClient(std::shared_ptr<Impl> impl) : impl_(std::move(impl)
 ControlClient::~ControlClient() { impl_->Abandon(); }
 void ControlClient::Start() { impl_->Start(); }
 void ControlClient::Stop(std::function<void()> done) { impl_->Stop(std::move(done)); }
+void ControlClient::AskToSurvive(const SegmentId& segment,
+                                 std::function<void(absl::StatusOr<bool>)> done) {
+  boost::asio::co_spawn(impl_->executor(), Impl::AskToSurvive(impl_, segment, std::move(done)),
+                        boost::asio::detached);
+}
 bool ControlClient::Connected() const { return impl_->connected(); }
 const std::optional<cluster::Snapshot>& ControlClient::Current() const { return impl_->current(); }
 

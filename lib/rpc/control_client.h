@@ -69,6 +69,11 @@ class ControlClient {
   // comes when the cache thread is idle and gRPC has let go of the stream.
   void Stop(std::function<void()> done);
 
+  // Whether this node may deliver a segment alone: the coordinator's word.
+  // Unavailable when none is connected or it does not answer in time. `done` is
+  // called once, later, unless this object is destroyed before.
+  void AskToSurvive(const SegmentId& segment, std::function<void(absl::StatusOr<bool>)> done);
+
   bool Connected() const;  // a coordinator has sent its snapshot on this stream
   const std::optional<cluster::Snapshot>& Current() const;
 

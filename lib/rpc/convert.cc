@@ -18,6 +18,7 @@ namespace {
 constexpr int kMaxHolders = 64;
 constexpr size_t kMaxUuidOctets = 64;
 constexpr size_t kMaxSessionIdOctets = 128;
+constexpr size_t kMaxRegionOctets = 63;
 
 absl::Status ReadNodes(const google::protobuf::RepeatedField<uint64_t>& in, const char* field,
                        std::vector<NodeId>* out) {
@@ -78,6 +79,9 @@ void ToProto(const cluster::SegmentRecord& record, v1::SegmentRecord* out) {
   out->set_epoch(record.epoch.value());
   out->set_owner(record.owner.value());
   out->set_sealed(record.sealed);
+  for (const NodeId node : record.next_holders) out->add_next_holders(node.value());
+  out->set_next_epoch(record.next_epoch.value());
+  for (const std::string& region : record.regions) out->add_regions(region);
 }
 
 absl::StatusOr<cluster::SegmentRecord> FromProto(const v1::SegmentRecord& in) {
@@ -103,6 +107,15 @@ absl::StatusOr<cluster::SegmentRecord> FromProto(const v1::SegmentRecord& in) {
   record.epoch = Epoch(in.epoch());
   record.owner = NodeId(in.owner());
   record.sealed = in.sealed();
+  if (auto s = ReadNodes(in.next_holders(), "next_holders", &record.next_holders); !s.ok()) {
+    return s;
+  }
+  if (record.next_holders.empty() && in.next_epoch() != 0) return Bad("next_epoch", "no list");
+  record.next_epoch = Epoch(in.next_epoch());
+  for (const std::string& region : in.regions()) {
+    if (auto s = CheckText("regions", region, kMaxRegionOctets); !s.ok()) return s;
+    record.regions.push_back(region);
+  }
   return record;
 }
 

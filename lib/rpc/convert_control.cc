@@ -30,6 +30,7 @@ absl::StatusOr<cluster::Member> ReadMember(const v1::Member& in) {
   member.name = in.name();
   member.region = in.region();
   member.address = in.address();
+  member.draining = in.draining();
   return member;
 }
 
@@ -47,6 +48,11 @@ absl::StatusOr<cluster::Domain> ReadDomain(const v1::Domain& in) {
   domain.name = in.name();
   domain.primary.host = in.primary_host();
   domain.primary.port = static_cast<uint16_t>(in.primary_port());
+  for (const std::string& region : in.regions()) {
+    if (auto s = CheckName("domains.regions", region); !s.ok()) return s;
+    domain.regions.push_back(region);
+  }
+  std::sort(domain.regions.begin(), domain.regions.end());
   return domain;
 }
 
@@ -95,12 +101,14 @@ void ToProto(const cluster::Snapshot& snapshot, v1::Snapshot* out) {
     to->set_name(member.name);
     to->set_region(member.region);
     to->set_address(member.address);
+    to->set_draining(member.draining);
   }
   for (const cluster::Domain& domain : snapshot.domains) {
     v1::Domain* to = out->add_domains();
     to->set_name(domain.name);
     to->set_primary_host(domain.primary.host);
     to->set_primary_port(domain.primary.port);
+    for (const std::string& region : domain.regions) to->add_regions(region);
   }
   for (const NodeId node : snapshot.evicted) out->add_evicted(node.value());
 }

@@ -44,6 +44,7 @@ void Fill(const cluster::Withdraw& m, pb::ControlMessage* out) {
 void Fill(const cluster::Ask& m, pb::ControlMessage* out) {
   ToProto(m.record, out->mutable_ask()->mutable_record());
   out->mutable_ask()->set_epoch(m.epoch.value());
+  out->mutable_ask()->set_owner(m.owner);
 }
 void Fill(const cluster::AskAnswer& m, pb::ControlMessage* out) {
   auto* p = out->mutable_ask_answer();
@@ -57,6 +58,17 @@ void Fill(const cluster::AskAnswer& m, pb::ControlMessage* out) {
 void Fill(const cluster::Claim& m, pb::ControlMessage* out) {
   ToProto(m.record, out->mutable_claim()->mutable_record());
   out->mutable_claim()->set_epoch(m.epoch.value());
+  out->mutable_claim()->set_owner(m.owner);
+}
+void Fill(const cluster::Inquire& m, pb::ControlMessage* out) {
+  ToProto(m.segment, out->mutable_inquire()->mutable_segment());
+}
+void Fill(const cluster::InquireAnswer& m, pb::ControlMessage* out) {
+  auto* p = out->mutable_inquire_answer();
+  ToProto(m.segment, p->mutable_segment());
+  p->set_fate(static_cast<pb::Fate>(m.fate));
+  const bool known = m.fate == cluster::Fate::kKnown || m.fate == cluster::Fate::kClosed;
+  if (known) ToProto(m.record, p->mutable_record());
 }
 void Fill(const cluster::Promise& m, pb::ControlMessage* out) {
   auto* p = out->mutable_promise();
@@ -126,6 +138,7 @@ Result Take(const pb::Ask& p) {
   cluster::Ask m;
   FERMO_TAKE(m.record, FromProto(p.record()));
   m.epoch = Epoch(p.epoch());
+  m.owner = p.owner();
   return m;
 }
 Result Take(const pb::AskAnswer& p) {
@@ -142,6 +155,23 @@ Result Take(const pb::Claim& p) {
   cluster::Claim m;
   FERMO_TAKE(m.record, FromProto(p.record()));
   m.epoch = Epoch(p.epoch());
+  m.owner = p.owner();
+  return m;
+}
+Result Take(const pb::Inquire& p) {
+  cluster::Inquire m;
+  FERMO_TAKE(m.segment, FromProto(p.segment()));
+  return m;
+}
+Result Take(const pb::InquireAnswer& p) {
+  cluster::InquireAnswer m;
+  FERMO_TAKE(m.segment, FromProto(p.segment()));
+  m.fate = cluster::Fate::kCannotTell;  // also for what a later version may say
+  if (p.fate() >= pb::FATE_UNKNOWN && p.fate() <= pb::FATE_CANNOT_TELL) {
+    m.fate = static_cast<cluster::Fate>(p.fate());
+  }
+  const bool known = m.fate == cluster::Fate::kKnown || m.fate == cluster::Fate::kClosed;
+  if (known) FERMO_TAKE(m.record, FromProto(p.record()));
   return m;
 }
 Result Take(const pb::Promise& p) {
@@ -188,6 +218,10 @@ absl::StatusOr<cluster::ControlMessage> FromProto(pb::ControlMessage&& in) {
       return Take(in.claim());
     case pb::ControlMessage::kPromise:
       return Take(in.promise());
+    case pb::ControlMessage::kInquire:
+      return Take(in.inquire());
+    case pb::ControlMessage::kInquireAnswer:
+      return Take(in.inquire_answer());
     case pb::ControlMessage::KIND_NOT_SET:
       break;
   }

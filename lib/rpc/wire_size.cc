@@ -6,7 +6,7 @@
 namespace fermo::rpc {
 namespace {
 
-constexpr size_t kFixedSize = 160;   // segment record and framing
+constexpr size_t kFixedSize = 320;   // segment record and framing
 constexpr size_t kRangeSize = 8;     // two bounds below kMaxSeqs
 constexpr size_t kOutcomeSize = 48;  // without its reply
 constexpr size_t kFewRanges = 64;

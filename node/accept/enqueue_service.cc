@@ -91,13 +91,16 @@ class EnqueueCall final : public grpc::ServerReadReactor<v1::EnqueueRequest>,
       return absl::FailedPreconditionError("cluster_uuid: another cluster's frontend");
     }
     if (absl::Status can = deps_.can_accept(); !can.ok()) return can;
+    auto regions = deps_.regions(start->envelope);
+    if (!regions.ok()) return regions.status();
     record_.envelope = std::move(start->envelope);
     record_.token = start->token;
     record_.received_at = WallNow();
     session_id_ = std::move(start->session_id);
-    upload_ = deps_.core->Begin([self = shared_from_this()](absl::StatusOr<MessageId> verdict) {
-      self->Settled(std::move(verdict));
-    });
+    upload_ = deps_.core->Begin(*std::move(regions),
+                                [self = shared_from_this()](absl::StatusOr<MessageId> verdict) {
+                                  self->Settled(std::move(verdict));
+                                });
     return absl::OkStatus();
   }
 
@@ -189,6 +192,25 @@ class EnqueueService::Service final : public v1::Spool::CallbackService {
     auto call = std::make_shared<EnqueueCall>(deps_, response);
     call->Begin();
     return call.get();
+  }
+
+  // Ends within the append budget; the caller's deadline does not shorten it.
+  grpc::ServerUnaryReactor* Resolve(grpc::CallbackServerContext* context,
+                                    const v1::ResolveRequest* request,
+                                    v1::ResolveResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    net::asio::post(deps_.executor, [this, reactor, request, response] {
+      if (request->cluster_uuid() != deps_.cluster_uuid()) {
+        reactor->Finish(
+            rpc::ToGrpc(absl::FailedPreconditionError("cluster_uuid: another cluster's frontend")));
+        return;
+      }
+      deps_.core->Resolve(request->token(), [reactor, response](absl::StatusOr<MessageId> verdict) {
+        if (verdict.ok()) response->set_message_id(ToString(*verdict));
+        reactor->Finish(rpc::ToGrpc(verdict.status()));
+      });
+    });
+    return reactor;
   }
 
   grpc::ServerUnaryReactor* Ping(grpc::CallbackServerContext* context,

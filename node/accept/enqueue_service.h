@@ -9,8 +9,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "lib/base/log.h"
 #include "lib/net/asio.h"
 #include "node/replication/spool_core.h"
@@ -28,6 +30,9 @@ class EnqueueService {
     SpoolCore* core = nullptr;
     Logger log = Logger::Null();
     std::function<std::string()> cluster_uuid;
+    // The only regions that may hold a message for these forward-paths, sorted;
+    // InvalidArgument when they differ among its recipients.
+    std::function<absl::StatusOr<std::vector<std::string>>(const spool::Envelope&)> regions;
     // OK, or why no new mail is taken: ResourceExhausted for want of room,
     // Unavailable otherwise.
     std::function<absl::Status()> can_accept;

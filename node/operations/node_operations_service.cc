@@ -100,7 +100,15 @@ class NodeOperationsService::Service final : public v1::NodeOperations::Callback
       rpc::ToProto(held.id, h->mutable_id());
       h->set_owned(held.owned);
       h->set_messages(held.messages);
+      const cluster::Segment* segment = deps_.core->replica().Find(held.id);
+      for (const NodeId holder : segment->record.holders) h->add_holders(holder.value());
     }
+    out->set_draining(view.draining);
+    out->set_to_hand_over(view.to_hand_over);
+    out->set_repairs(view.repairs);
+    out->set_under_replicated(view.under_replicated);
+    out->set_at_risk(view.at_risk);
+    out->set_surviving_segments(view.surviving);
     for (const auto& peer : view.peers) {
       v1::PeerView* p = out->add_peers();
       p->set_node(peer.node.value());

@@ -1,34 +1,41 @@
 #include "node/replication/copier.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fermo::node {
 namespace {
 
 // Copies wait while so much waits for the peer already.
-constexpr size_t kRoom = 2 << 20;
+constexpr size_t kRoom = 512 << 10;
 constexpr auto kRoomPoll = std::chrono::milliseconds(20);
+// Shorter pauses are put together.
+constexpr auto kShortestPause = std::chrono::milliseconds(5);
 
 }  // namespace
 
 struct Copier::State {
-  State(net::Executor e, const SpoolStore& store, Transport& t, Logger l)
-      : executor(std::move(e)), transport(t), log(std::move(l)), reader(store, 1) {}
+  State(net::Executor e, const SpoolStore& store, Transport& t, uint64_t r, Logger l)
+      : executor(std::move(e)), transport(t), rate(r), log(std::move(l)), reader(store, 1) {}
   net::Executor executor;
   Transport& transport;
+  const uint64_t rate;
   Logger log;
   ContentReader reader;
   struct Queue {
     std::deque<cluster::SendCopies> work;
     bool running = false;
     uint64_t generation = 0;  // of the peer's connection
+    Instant free_at{};        // when the rate allows the next copy
   };
   std::map<NodeId, Queue> queues;
   bool stopped = false;
 };
 
-Copier::Copier(net::Executor executor, const SpoolStore& store, Transport& transport, Logger log)
-    : state_(std::make_shared<State>(std::move(executor), store, transport, std::move(log))) {}
+Copier::Copier(net::Executor executor, const SpoolStore& store, Transport& transport, uint64_t rate,
+               Logger log)
+    : state_(std::make_shared<State>(std::move(executor), store, transport, rate, std::move(log))) {
+}
 Copier::~Copier() { state_->stopped = true; }
 
 void Copier::Add(cluster::SendCopies copies) {
@@ -64,7 +71,13 @@ net::Awaitable<void> Copier::Run(std::shared_ptr<State> state, NodeId peer) {
     copies.seqs.remove(seq);
     MessageId id{copies.segment.id, Seq(seq)};
     cluster::SegmentRecord segment = copies.segment;
-    co_await SendOne(state, peer, id, std::move(segment));
+    const uint64_t sent = co_await SendOne(state, peer, id, std::move(segment));
+    const double seconds = static_cast<double>(sent) / static_cast<double>(state->rate);
+    const Instant now = BootClock::now();
+    queue.free_at = std::max(queue.free_at, now) +
+                    std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+    const Duration pause = queue.free_at - now;
+    if (pause >= kShortestPause) co_await net::SleepFor(pause);
   }
   queue.running = false;
 }
@@ -77,17 +90,19 @@ net::Awaitable<bool> Copier::WaitForRoom(std::shared_ptr<State> state, NodeId pe
   co_return !state->stopped && state->queues[peer].generation == generation;
 }
 
-net::Awaitable<bool> Copier::SendOne(std::shared_ptr<State> state, NodeId peer, MessageId id,
-                                     cluster::SegmentRecord segment) {
+// Octets sent; 0 when there was nothing to send, or nobody to send it to.
+net::Awaitable<uint64_t> Copier::SendOne(std::shared_ptr<State> state, NodeId peer, MessageId id,
+                                         cluster::SegmentRecord segment) {
   const bool room = co_await WaitForRoom(state, peer);
-  if (!room) co_return false;
+  if (!room) co_return 0;
   auto opened = co_await state->reader.Open(id);
   if (!opened.ok()) {
     if (!absl::IsNotFound(opened.status())) {
       state->log.Error("copy_unreadable", {{log::kMessageId, id}, {log::kError, opened.status()}});
     }
-    co_return false;
+    co_return 0;
   }
+  const uint64_t size = opened->record.size;
   cluster::Append append;
   append.segment = std::move(segment);
   append.seq = id.seq;
@@ -100,7 +115,7 @@ net::Awaitable<bool> Copier::SendOne(std::shared_ptr<State> state, NodeId peer, 
     for (uint32_t index = 0; index < opened->record.chunks; ++index) {
       if (index > 0) {
         auto chunk = co_await state->reader.ReadChunk(id.segment, opened->record.body, index);
-        if (!chunk.ok()) co_return false;
+        if (!chunk.ok()) co_return 0;
         next = MakeBytes(*std::move(chunk));
       }
       cluster::Chunk message;
@@ -113,14 +128,14 @@ net::Awaitable<bool> Copier::SendOne(std::shared_ptr<State> state, NodeId peer, 
       action.message = std::move(message);
       state->transport.Send(std::move(action));
       const bool more = co_await WaitForRoom(state, peer);
-      if (!more) co_return false;
+      if (!more) co_return 0;
     }
   }
   cluster::SendData action;
   action.to = peer;
   action.message = std::move(append);
   state->transport.Send(std::move(action));
-  co_return true;
+  co_return size;
 }
 
 }  // namespace fermo::node

@@ -22,7 +22,9 @@ namespace fermo::node {
 
 class Copier {
  public:
-  Copier(net::Executor executor, const SpoolStore& store, Transport& transport, Logger log);
+  // `rate`: octets a second to each peer, so that copies never crowd out fresh mail.
+  Copier(net::Executor executor, const SpoolStore& store, Transport& transport, uint64_t rate,
+         Logger log);
   ~Copier();
 
   void Add(cluster::SendCopies copies);
@@ -32,8 +34,8 @@ class Copier {
  private:
   struct State;
   static net::Awaitable<void> Run(std::shared_ptr<State> state, NodeId peer);
-  static net::Awaitable<bool> SendOne(std::shared_ptr<State> state, NodeId peer, MessageId id,
-                                      cluster::SegmentRecord segment);
+  static net::Awaitable<uint64_t> SendOne(std::shared_ptr<State> state, NodeId peer, MessageId id,
+                                          cluster::SegmentRecord segment);
   static net::Awaitable<bool> WaitForRoom(std::shared_ptr<State> state, NodeId peer);
   std::shared_ptr<State> state_;
 };

@@ -12,6 +12,8 @@ namespace {
 
 using cluster::RecoveredSegment;
 
+constexpr auto kTokenAge = std::chrono::minutes(5);
+
 absl::Status Damaged(const SegmentId& id, const absl::Status& status) {
   return absl::DataLossError(fmt::format("segment {}: {}", ToString(id), status.ToString()));
 }
@@ -40,6 +42,8 @@ absl::Status TakeMessage(const StoredMessage& message, RecoveredSegment& segment
   if (record->chunks != 1 || legs != 1) {
     segment.shapes[message.seq] = cluster::Shape{record->body, record->chunks, legs};
   }
+  // Its sender may still ask what became of it.
+  if (WallNow() - record->received_at < kTokenAge) segment.tokens[record->token] = message.seq;
   return absl::OkStatus();
 }
 

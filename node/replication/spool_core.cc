@@ -36,7 +36,7 @@ SpoolCore::SpoolCore(net::Executor executor, SpoolCoreOptions options, SpoolStor
       log_(log.ForComponent("spool")),
       metrics_(metrics, store),
       replica_(options_.replica, std::move(snapshot), std::move(recovered), BootClock::now()),
-      copier_(executor, store, transport, log.ForComponent("copier")),
+      copier_(executor, store, transport, options_.copy_rate, log.ForComponent("copier")),
       reader_(store, 1),
       inbox_(std::make_shared<Inbox>()),
       tick_(executor, [this] { OnTick(); }) {}
@@ -47,6 +47,10 @@ void SpoolCore::Start() { OnTick(); }
 
 void SpoolCore::Stop() {
   stopped_ = true;
+  for (auto& [id, settled] : resolving_) {
+    settled(absl::UnavailableError("this node is shutting down"));
+  }
+  resolving_.clear();
   events_.clear();
   tick_.Cancel();
 }
@@ -55,9 +59,17 @@ void SpoolCore::OnTick() {
   if (stopped_) return;
   KeepsUp();  // says so in time, also when no copies come
   Apply(cluster::Tick{});
-  metrics_.Refresh(replica_.GetView(BootClock::now()), transport_.MaxQueuedBytes());
+  RefreshMetrics();
   WakeWaiting();
   tick_.Arm(options_.tick);
+}
+
+void SpoolCore::RefreshMetrics() {
+  const cluster::Replica::View view = replica_.GetView(BootClock::now());
+  metrics_.Refresh(view, transport_.MaxQueuedBytes());
+  for (const auto& peer : view.peers) {
+    metrics_.QueuedFor(peer.node, transport_.QueuedBytes(peer.node));
+  }
 }
 
 // Actions may call back into here; their events wait until the actions of the
@@ -75,7 +87,16 @@ void SpoolCore::Drain() {
     cluster::Event event = std::move(events_.front());
     events_.pop_front();
     if (const auto* down = std::get_if<cluster::PeerDown>(&event)) {
-      if (down->channel == cluster::Channel::kData) copier_.PeerGone(down->peer);
+      if (down->channel == cluster::Channel::kData) {
+        copier_.PeerGone(down->peer);
+        ack_times_.PeerGone(down->peer);
+      }
+    }
+    if (const auto* data = std::get_if<cluster::DataReceived>(&event)) {
+      if (const auto* stored = std::get_if<cluster::Stored>(&data->message)) {
+        ack_times_.Stored(data->from, *stored, BootClock::now(),
+                          [&](Duration taken) { metrics_.Acknowledged(data->from, taken); });
+      }
     }
     Perform(replica_.Step(event, BootClock::now()));
   }
@@ -86,6 +107,18 @@ void SpoolCore::Perform(cluster::Actions actions) {
   for (cluster::Action& action : actions) {
     std::visit([this](auto& a) { Do(a); }, action);
   }
+}
+
+void SpoolCore::Do(cluster::SendData& action) {
+  const auto* append = std::get_if<cluster::Append>(&action.message);
+  if (append != nullptr && !append->copy) {
+    ack_times_.Sent(action.to, {append->segment.id, append->seq}, BootClock::now());
+  }
+  transport_.Send(std::move(action));
+}
+
+void SpoolCore::Do(cluster::AskToSurvive& action) {
+  if (ask_) ask_(action.segment);
 }
 
 void SpoolCore::Do(cluster::Persist& action) {
@@ -124,11 +157,17 @@ void SpoolCore::TakeFinishedWrites() {
 
 // --- Uploads
 
-cluster::UploadId SpoolCore::Begin(Settled settled) {
+cluster::UploadId SpoolCore::Begin(std::vector<std::string> regions, Settled settled) {
   const cluster::UploadId id = next_upload_++;
   uploads_[id].settled = std::move(settled);
-  Apply(cluster::BeginUpload{id});
+  Apply(cluster::BeginUpload{id, std::move(regions)});
   return id;
+}
+
+void SpoolCore::Resolve(uint64_t token, Settled settled) {
+  const cluster::UploadId id = next_upload_++;
+  resolving_[id] = std::move(settled);
+  Apply(cluster::ResolveUpload{id, token});
 }
 
 void SpoolCore::AddChunk(cluster::UploadId upload, Bytes octets) {
@@ -150,6 +189,7 @@ void SpoolCore::Commit(cluster::UploadId id, spool::MessageRecord record, Bytes 
   event.record = MakeBytes(spool::Encode(record));
   event.chunk = std::move(only_chunk);
   event.chunks = record.chunks;
+  event.token = record.token;
   event.legs = static_cast<uint32_t>(record.envelope.forward_paths.size());
   Apply(std::move(event));
 }
@@ -167,6 +207,14 @@ void SpoolCore::Abandon(cluster::UploadId id) {
 }
 
 void SpoolCore::Do(cluster::UploadSettled& action) {
+  if (auto asked = resolving_.extract(action.upload); !asked.empty()) {
+    if (action.status.ok()) {
+      asked.mapped()(action.message);
+    } else {
+      asked.mapped()(action.status);
+    }
+    return;
+  }
   auto it = uploads_.find(action.upload);
   if (it == uploads_.end()) return;  // abandoned before its last chunk
   Upload upload = std::move(it->second);
@@ -272,16 +320,22 @@ void SpoolCore::Do(cluster::LegsSettled& action) {
 void SpoolCore::Do(cluster::SegmentLost& action) { delivery_->DropSegment(action.segment); }
 
 void SpoolCore::Do(cluster::TakeOver& action) {
-  const cluster::Segment* segment = replica_.Find(action.segment);
-  if (segment == nullptr) return;
-  const Epoch epoch = segment->record.epoch;
-  net::Spawn(executor_, LoadTakenOver(alive_, this, std::move(action), epoch));
+  const uint64_t tenure = TenureOf(action.segment);
+  net::Spawn(executor_, LoadTakenOver(alive_, this, std::move(action), tenure));
+}
+
+// Of our ownership, or of our delivery alone; 0: neither.
+uint64_t SpoolCore::TenureOf(const SegmentId& id) const {
+  const cluster::Segment* segment = replica_.Find(id);
+  if (segment == nullptr) return 0;
+  if (segment->owner) return segment->owner->tenure;
+  return segment->survivor ? segment->survivor->tenure : 0;
 }
 
 // Reads the records of messages that came by a claim, and gives them to
 // delivery as they come.
 net::Awaitable<void> SpoolCore::LoadTakenOver(std::shared_ptr<bool> alive, SpoolCore* core,
-                                              cluster::TakeOver taken, Epoch epoch) {
+                                              cluster::TakeOver taken, uint64_t tenure) {
   for (cluster::OwnedMessage& message : taken.messages) {
     MessageId id;
     id.segment = taken.segment;
@@ -290,7 +344,7 @@ net::Awaitable<void> SpoolCore::LoadTakenOver(std::shared_ptr<bool> alive, Spool
     auto opened = co_await core->reader_.OpenRecord(id);
     if (!*alive || core->stopped_) co_return;
     const cluster::Segment* segment = core->replica_.Find(taken.segment);
-    if (segment == nullptr || !segment->owner || segment->record.epoch != epoch) co_return;
+    if (segment == nullptr || tenure == 0 || core->TenureOf(taken.segment) != tenure) co_return;
     if (!opened.ok()) {
       if (!absl::IsNotFound(opened.status())) {
         core->log_.Error("message_unreadable",

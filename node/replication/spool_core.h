@@ -21,6 +21,7 @@
 #include "lib/net/asio.h"
 #include "lib/net/deadline.h"
 #include "node/delivery/ownership.h"
+#include "node/replication/ack_times.h"
 #include "node/replication/copier.h"
 #include "node/replication/spool_metrics.h"
 #include "node/replication/transport.h"
@@ -37,6 +38,7 @@ struct SpoolCoreOptions {
   // the disk, and less than this for the slowest peer. Copies are taken until
   // twice as much waits for the disk, and again once it is less than this.
   size_t max_waiting_bytes = 32 << 20;
+  uint64_t copy_rate = 32 << 20;  // octets of copies a second to each peer
 };
 
 class SpoolCore : public Ownership {
@@ -55,14 +57,21 @@ class SpoolCore : public Ownership {
   // --- Uploads. `settled` is called once, with the message id or with why the
   // sender must not hear 250, unless the upload is abandoned before Commit.
   using Settled = std::function<void(absl::StatusOr<MessageId>)>;
-  cluster::UploadId Begin(Settled settled);
+  // `regions`: the only ones that may hold copies, sorted; empty: all.
+  cluster::UploadId Begin(std::vector<std::string> regions, Settled settled);
   void AddChunk(cluster::UploadId upload, Bytes octets);
   // `record` lacks only its body number. `only_chunk` is null for bodies that
   // came by AddChunk.
   void Commit(cluster::UploadId id, spool::MessageRecord record, Bytes only_chunk);
   void Abandon(cluster::UploadId id);
+  // The verdict of an earlier call with this token; see cluster::ResolveUpload.
+  void Resolve(uint64_t token, Settled settled);
   // Calls `go` as soon as new octets may be taken; at once if they may now.
   void WhenRoom(std::function<void()> go);
+
+  // Asks the coordinator whether this node may deliver a segment alone; the
+  // answer comes back as a cluster::SurvivorVerdict.
+  void SetAskToSurvive(std::function<void(const SegmentId&)> ask) { ask_ = std::move(ask); }
 
   // While set, appends and chunks of peers are dropped for want of room on the
   // disk. They also are, by themselves, while too much waits for the disk.
@@ -95,7 +104,7 @@ class SpoolCore : public Ownership {
   void Drain();
   void Perform(cluster::Actions actions);
   void Do(cluster::SendControl& action) { transport_.Send(std::move(action)); }
-  void Do(cluster::SendData& action) { transport_.Send(std::move(action)); }
+  void Do(cluster::SendData& action);
   void Do(cluster::SendCopies& action) { copier_.Add(std::move(action)); }
   void Do(cluster::Persist& action);
   void Do(cluster::UploadSettled& action);
@@ -104,15 +113,18 @@ class SpoolCore : public Ownership {
   void Do(cluster::SegmentLost& action);
   void Do(cluster::AttemptCleared& action);
   void Do(cluster::AttemptStopped& action);
+  void Do(cluster::AskToSurvive& action);
+  uint64_t TenureOf(const SegmentId& segment) const;
   void Do(cluster::Note& note);
   void EndAnnouncement(const MessageId& message, AnnounceVerdict verdict);
   void TakeFinishedWrites();
   void OnTick();
+  void RefreshMetrics();
   bool HasRoom() const;
   bool KeepsUp();
   void WakeWaiting();
   static net::Awaitable<void> LoadTakenOver(std::shared_ptr<bool> alive, SpoolCore* core,
-                                            cluster::TakeOver taken, Epoch epoch);
+                                            cluster::TakeOver taken, uint64_t tenure);
 
   net::Executor executor_;
   const SpoolCoreOptions options_;
@@ -135,6 +147,9 @@ class SpoolCore : public Ownership {
   uint64_t next_upload_ = 1;
   size_t writes_waiting_ = 0;
   absl::flat_hash_map<cluster::UploadId, Upload> uploads_;
+  absl::flat_hash_map<cluster::UploadId, Settled> resolving_;
+  std::function<void(const SegmentId&)> ask_;
+  AckTimes ack_times_;
   absl::flat_hash_map<MessageId, std::function<void(AnnounceVerdict)>> announcing_;
   std::vector<std::function<void()>> waiting_for_room_;
 };

@@ -23,7 +23,12 @@ SpoolMetrics::SpoolMetrics(net::Metrics& m, const SpoolStore& store)
       owned_(m.MakeGauge("segments_owned", "Segments that this node owns.")),
       held_(m.MakeGauge("messages_held", "Copies of unfinished messages kept here.")),
       under_replicated_(m.MakeGauge("messages_under_replicated",
-                                    "Owned messages on fewer holders than recorded.")),
+                                    "Owned messages on fewer live holders than configured.")),
+      at_risk_(m.MakeGauge("messages_at_risk",
+                           "Owned messages on fewer live holders than a 250 needs.")),
+      surviving_(m.MakeGauge("segments_surviving",
+                             "Segments that are delivered alone, without a quorum.")),
+      repairs_(m.MakeGauge("repairs_running", "Segments that are given new holders now.")),
       live_peers_(m.MakeGauge("peers_live", "Peers that are connected and answer.")),
       peer_queue_bytes_(
           m.MakeGauge("replication_queue_bytes", "Octets that wait for the slowest peer.")),
@@ -49,6 +54,25 @@ void SpoolMetrics::Accepted(uint64_t bytes, Duration taken) {
 
 void SpoolMetrics::Refused(Duration) { refused_.Increment(); }
 
+void SpoolMetrics::Acknowledged(NodeId peer, Duration taken) {
+  net::Histogram*& histogram = acknowledged_[peer];
+  if (histogram == nullptr) {
+    histogram = &metrics_.MakeHistogram("replication_ack_seconds",
+                                        "An append's way to a peer's disk and back.",
+                                        net::LatencyBuckets(), {{"peer", ToString(peer)}});
+  }
+  histogram->Observe(Seconds(taken));
+}
+
+void SpoolMetrics::QueuedFor(NodeId peer, size_t bytes) {
+  net::Gauge*& gauge = queued_[peer];
+  if (gauge == nullptr) {
+    gauge = &metrics_.MakeGauge("replication_peer_queue_bytes", "Octets that wait for a peer.",
+                                {{"peer", ToString(peer)}});
+  }
+  gauge->Set(static_cast<double>(bytes));
+}
+
 void SpoolMetrics::Noted(const cluster::Note& note) {
   auto it = events_.find(note.what);
   if (it == events_.end()) {
@@ -65,6 +89,9 @@ void SpoolMetrics::Refresh(const cluster::Replica::View& view, size_t queued_pee
   owned_.Set(view.owned);
   held_.Set(static_cast<double>(view.held));
   under_replicated_.Set(static_cast<double>(view.under_replicated));
+  at_risk_.Set(static_cast<double>(view.at_risk));
+  surviving_.Set(view.surviving);
+  repairs_.Set(view.repairs);
   int live = 0;
   for (const auto& peer : view.peers) live += peer.live ? 1 : 0;
   live_peers_.Set(live);

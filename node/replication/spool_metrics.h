@@ -19,6 +19,8 @@ class SpoolMetrics {
 
   void Accepted(uint64_t bytes, Duration taken);
   void Refused(Duration taken);
+  void Acknowledged(NodeId peer, Duration taken);  // of an append
+  void QueuedFor(NodeId peer, size_t bytes);
   void Noted(const cluster::Note& note);  // counts by what it is
   void Refresh(const cluster::Replica::View& view, size_t queued_peer_bytes);
 
@@ -34,6 +36,9 @@ class SpoolMetrics {
   net::Gauge& owned_;
   net::Gauge& held_;
   net::Gauge& under_replicated_;
+  net::Gauge& at_risk_;
+  net::Gauge& surviving_;
+  net::Gauge& repairs_;
   net::Gauge& live_peers_;
   net::Gauge& peer_queue_bytes_;
   net::Gauge& write_stopped_;
@@ -45,6 +50,8 @@ class SpoolMetrics {
   net::Counter& commits_;
   net::Counter& sync_seconds_;
   std::map<std::string, net::Counter*, std::less<>> events_;
+  std::map<NodeId, net::Histogram*> acknowledged_;
+  std::map<NodeId, net::Gauge*> queued_;
 };
 
 }  // namespace fermo::node

@@ -36,6 +36,12 @@ constexpr std::array kKinds = {
     Kind{FaultKind::kPrimaryDown, "primary down", 2, 15s},
     Kind{FaultKind::kPrimaryUnsure, "unsure primary", 2, 15s},
     Kind{FaultKind::kRestart, "clean restart", 1, 5s},
+    Kind{FaultKind::kWipe, "wipe", 2, 20s},
+    Kind{FaultKind::kDrain, "drain", 2, 5s},
+    Kind{FaultKind::kCoordinatorGone, "coordinator gone", 1, 30s},
+    Kind{FaultKind::kSplit, "split", 2, 25s},
+    Kind{FaultKind::kSplitAtProposal, "split at a proposal", 2, 25s},
+    Kind{FaultKind::kLongAbsence, "long absence", 1, 40s},
 };
 
 const Kind& Draw(Rng& random) {

@@ -33,6 +33,12 @@ enum class FaultKind : uint8_t {
   kPrimaryDown,
   kPrimaryUnsure,  // replies get lost, legs are refused
   kRestart,        // a clean stop and a start
+  kWipe,           // a machine and its disk; its node is evicted, a new one takes its place
+  kDrain,          // a node gives its copies away; then as kWipe
+  kCoordinatorGone,
+  kSplit,            // the cluster falls into two parts
+  kSplitAtProposal,  // as soon as this node next proposes a list of holders
+  kLongAbsence,      // a machine is off until its copies have been replaced
 };
 std::string_view ToString(FaultKind kind);
 

@@ -11,16 +11,30 @@ void Oracle::Fail(Instant now, std::string_view invariant, const std::string& wh
   violations_.push_back(fmt::format("{}: {}", invariant, what));
 }
 
-void Oracle::Uploading(uint64_t token, uint64_t mail, uint32_t legs) {
-  sent_[token] = {mail, legs, false};
+void Oracle::Uploading(uint64_t token, uint64_t mail, uint32_t legs,
+                       std::vector<std::string> regions) {
+  sent_[token] = {mail, legs, false, std::move(regions)};
+}
+
+void Oracle::CopyStored(Instant now, int node, const MessageId& id, std::string_view record) {
+  const auto message = spool::DecodeMessageRecord(record);
+  const auto sent = message.ok() ? sent_.find(message->token) : sent_.end();
+  if (sent == sent_.end() || sent->second.regions.empty()) return;
+  const auto& regions = sent->second.regions;
+  if (std::find(regions.begin(), regions.end(), cluster_.region(node)) != regions.end()) return;
+  Fail(now, "I11 residency",
+       fmt::format("node {} in {} has a copy of {}", node, cluster_.region(node), ToString(id)));
 }
 
 // Copies whose write was synced.
 uint32_t Oracle::HoldersOf(const MessageId& id, std::set<std::string>* regions) const {
   uint32_t copies = 0;
   for (int node = 0; node < cluster_.size(); ++node) {
-    const test::VirtualDisk& disk = cluster_.disk(node).durable();
-    if (!disk.Holds(id) && !disk.Finished(id)) continue;
+    const SimDisk& disk = cluster_.disk(node);
+    bool has = disk.durable().Holds(id) || disk.durable().Finished(id);
+    // A disk that was lost between its word and the 250.
+    for (const test::VirtualDisk& lost : disk.lost()) has = has || lost.Holds(id);
+    if (!has) continue;
     ++copies;
     regions->insert(cluster_.region(node));
   }
@@ -32,8 +46,12 @@ void Oracle::Verdict(Instant now, uint64_t token, const MessageId& id, bool acce
   if (std::exchange(sent.answered, true)) {
     Fail(now, "I8 one-verdict", fmt::format("upload {} was answered twice", token));
   }
-  if (!accepted) return;
+  if (accepted) Accepted(now, token, id);
+}
+
+void Oracle::Accepted(Instant now, uint64_t token, const MessageId& id) {
   accepted_[id] = token;
+  if (IsDelivered(sent_.at(token))) return;  // the verdict came late
   std::set<std::string> regions;
   const uint32_t copies = HoldersOf(id, &regions);
   if (copies >= options_.write_copies && regions.size() >= options_.min_regions) return;
@@ -43,21 +61,88 @@ void Oracle::Verdict(Instant now, uint64_t token, const MessageId& id, bool acce
 }
 
 void Oracle::TookOver(Instant now, int node, const SegmentId& segment, Epoch epoch) {
-  const auto [known, first] = owners_.emplace(std::pair(segment, epoch), node);
-  if (first || known->second == node) return;
+  const NodeId id = cluster_.id(node);
+  const auto [known, first] = owners_.emplace(std::pair(segment, epoch), id);
+  if (first || known->second == id) return;
+  // With an evicted node's disk its epoch may be gone, too.
+  if (cluster_.evicted(known->second)) {
+    known->second = id;
+    return;
+  }
   Fail(now, "I5 one-owner",
-       fmt::format("nodes {} and {} both own {} at epoch {}", known->second, node,
+       fmt::format("nodes {} and {} both own {} at epoch {}", IndexOf(known->second), node,
                    ToString(segment), epoch.value()));
 }
 
-bool Oracle::OutcomeOnW(const MessageId& id, uint32_t leg) const {
+bool Oracle::OutcomeOn(uint32_t copies, const MessageId& id, uint32_t leg) const {
   uint32_t knowing = 0;
   for (int node = 0; node < cluster_.size(); ++node) {
-    const test::VirtualDisk& disk = cluster_.disk(node).live();
+    const SimDisk& disk = cluster_.disk(node);
     // Who has it as aborted never delivers it either.
-    knowing += disk.KnowsOutcome(id, leg) || disk.Aborted(id) ? 1 : 0;
+    bool knows = disk.live().KnowsOutcome(id, leg) || disk.live().Aborted(id);
+    for (const test::VirtualDisk& lost : disk.lost()) {
+      knows = knows || lost.KnowsOutcome(id, leg) || lost.Aborted(id);
+    }
+    knowing += knows ? 1 : 0;
   }
-  return knowing >= options_.write_copies;
+  return knowing >= copies;
+}
+
+// W, or as many holders as are not evicted.
+uint32_t Oracle::Needed(int node, const MessageId& id) const {
+  const auto& segments = cluster_.disk(node).live().segments();
+  const auto segment = segments.find(id.segment);
+  if (segment == segments.end()) return options_.write_copies;
+  uint32_t left = 0;
+  for (NodeId holder : segment->second.stored.record.holders) {
+    left += cluster_.evicted(holder) ? 0 : 1;
+  }
+  return std::max(1u, std::min(left, options_.write_copies));
+}
+
+bool Oracle::IsDelivered(const Sent& sent) const {
+  for (uint32_t leg = 0; leg < sent.legs; ++leg) {
+    if (!copies_.contains({sent.mail, leg})) return false;
+  }
+  return true;
+}
+
+// Another node still has the mail, and this one alone knows that it was delivered.
+bool Oracle::AloneKnowsEnd(int node, const MessageId& id) const {
+  bool held = false;
+  for (int other = 0; other < cluster_.size(); ++other) {
+    const test::VirtualDisk& disk = cluster_.disk(other).durable();
+    if (other == node) continue;
+    held = held || disk.Holds(id);
+    if (disk.Finished(id)) return false;
+  }
+  const test::VirtualDisk& own = cluster_.disk(node).live();
+  for (uint32_t leg = 0; held && leg < sent_.at(accepted_.at(id)).legs; ++leg) {
+    bool elsewhere = false;
+    for (int other = 0; other < cluster_.size(); ++other) {
+      const test::VirtualDisk& disk = cluster_.disk(other).durable();
+      elsewhere = elsewhere || (other != node && disk.KnowsOutcome(id, leg));
+    }
+    if (own.KnowsOutcome(id, leg) && !elsewhere) return true;
+  }
+  return false;
+}
+
+bool Oracle::MayLose(int node) const {
+  for (const auto& [id, token] : accepted_) {
+    if (AloneKnowsEnd(node, id)) return true;
+    if (!cluster_.disk(node).live().Holds(id)) continue;
+    bool elsewhere = IsDelivered(sent_.at(token));
+    for (int other = 0; other < cluster_.size(); ++other) {
+      const test::VirtualDisk& disk = cluster_.disk(other).durable();
+      if (other == node || !disk.Holds(id)) continue;
+      const auto segment = disk.segments().find(id.segment);
+      elsewhere = elsewhere || (segment != disk.segments().end() &&
+                                segment->second.stored.record.HasHolder(cluster_.id(other)));
+    }
+    if (!elsewhere) return true;
+  }
+  return false;
 }
 
 void Oracle::AttemptBegins(Instant now, int node, const MessageId& id,
@@ -88,8 +173,13 @@ void Oracle::BodyGoes(Instant now, int node, const MessageId& id) {
   if (octets == nullptr) return;  // another mark, or an append that was overtaken
   const auto record = spool::DecodeMessageRecord(**octets);
   if (!record.ok()) return;
+  const auto& segments = cluster_.disk(node).live().segments();
+  const auto segment = segments.find(id.segment);
+  const bool counts =
+      segment != segments.end() && segment->second.stored.record.HasHolder(cluster_.id(node));
+  if (!counts) return;  // a copy that no list names
   for (uint32_t leg = 0; leg < record->envelope.forward_paths.size(); ++leg) {
-    if (OutcomeOnW(id, leg)) continue;
+    if (OutcomeOn(Needed(node, id), id, leg)) continue;
     Fail(now, "I10 kept",
          fmt::format("node {} drops the body of {} while fewer than W know the "
                      "outcome of leg {}",
@@ -103,7 +193,7 @@ void Oracle::Unreadable(Instant now, int node, const MessageId& id) {
 }
 
 void Oracle::DotLeaves(Instant now, int node, const MessageId& id,
-                       const std::vector<uint32_t>& legs, Epoch epoch) {
+                       const std::vector<uint32_t>& legs, Epoch epoch, bool alone) {
   const test::VirtualDisk& own = cluster_.disk(node).live();
   if (own.Aborted(id)) {
     Fail(now, "I4 no-known-dot",
@@ -116,7 +206,7 @@ void Oracle::DotLeaves(Instant now, int node, const MessageId& id,
                      ToString(id)));
   }
   for (int other = 0; other < cluster_.size(); ++other) {
-    if (other == node || !cluster_.Owns(other, id.segment, epoch)) continue;
+    if (alone || other == node || !cluster_.Owns(other, id.segment, epoch)) continue;
     Fail(now, "I5 one-owner",
          fmt::format("node {} sends the final dot of {} while node {} owns its segment", node,
                      ToString(id), other));
@@ -145,6 +235,7 @@ bool Oracle::Explained(uint64_t mail, uint32_t leg, const Copy& first, const Cop
   if (first.id != later.id) return retried_.contains(mail);  // D1
   if (reply_lost_.contains({first.id, leg})) return true;    // D2
   if (owner_died_.contains({first.id, leg})) return true;    // D3
+  if (alone_.contains(first.id.segment)) return true;        // D4
   // D3, too: the first owner was held up for longer than the grace.
   const Duration grace = options_.grace - options_.grace / 50;
   return later.attempt.begun - first.attempt.begun >= grace && !later.attempt.known_before;
@@ -155,13 +246,9 @@ void Oracle::ReplyLost(const MessageId& id, const std::vector<uint32_t>& legs) {
 }
 
 bool Oracle::AllDelivered() const {
-  for (const auto& [id, token] : accepted_) {
-    const Sent& sent = sent_.at(token);
-    for (uint32_t leg = 0; leg < sent.legs; ++leg) {
-      if (!copies_.contains({sent.mail, leg})) return false;
-    }
-  }
-  return true;
+  return std::all_of(accepted_.begin(), accepted_.end(), [this](const auto& accepted) {
+    return IsDelivered(sent_.at(accepted.second));
+  });
 }
 
 void Oracle::Judge(Instant now, bool in_time) {

@@ -6,10 +6,11 @@
 //   I3 durable-250   at a 250, W synced copies in min_regions regions exist
 //   I4 no-known-dot  no dot for a leg whose end or abort lies on the own disk
 //   I5 one-owner     one owner per segment and epoch; no dot beside a later owner
-//   I6 no-duplicate  every further copy falls into D1, D2 or D3
+//   I6 no-duplicate  every further copy falls into D1, D2, D3 or D4
 //   I7 converged     nothing is left anywhere when all is delivered
 //   I8 one-verdict   an upload is answered once
 //   I10 kept         a body goes only when W disks know every outcome
+//   I11 residency    no copy outside of the regions that may hold it
 //   I9 live          all is delivered within a bound after healing
 // The oracle reads disks of its own accord; it asks no machine what it thinks,
 // but for who acts as an owner.
@@ -28,6 +29,7 @@
 #include "lib/base/time.h"
 #include "tests/sim/history.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_network.h"
 
 namespace fermo::sim {
 
@@ -37,6 +39,8 @@ class Cluster {
   virtual ~Cluster() = default;
   virtual int size() const = 0;
   virtual const SimDisk& disk(int node) const = 0;
+  virtual NodeId id(int node) const = 0;
+  virtual bool evicted(NodeId node) const = 0;
   virtual const std::string& region(int node) const = 0;
   // It acts as owner of this epoch or a later one.
   virtual bool Owns(int node, const SegmentId& segment, Epoch at_least) const = 0;
@@ -55,8 +59,10 @@ class Oracle {
       : cluster_(cluster), options_(options), history_(history) {}
 
   // --- Senders
-  void Uploading(uint64_t token, uint64_t mail, uint32_t legs);
+  void Uploading(uint64_t token, uint64_t mail, uint32_t legs, std::vector<std::string> regions);
   void Verdict(Instant now, uint64_t token, const MessageId& id, bool accepted);
+  // The sender hears 250, at once or by asking again.
+  void Accepted(Instant now, uint64_t token, const MessageId& id);
   void SenderRetries(uint64_t mail) { retried_.insert(mail); }
 
   // --- Owners
@@ -64,8 +70,10 @@ class Oracle {
   void AttemptBegins(Instant now, int node, const MessageId& id, const std::vector<uint32_t>& legs);
   void AttemptEnds(int node, const MessageId& id, bool with_outcomes);
   void DotLeaves(Instant now, int node, const MessageId& id, const std::vector<uint32_t>& legs,
-                 Epoch epoch);
+                 Epoch epoch, bool alone);
+  void DeliversAlone(const SegmentId& segment) { alone_.insert(segment); }
   void Unreadable(Instant now, int node, const MessageId& id);  // what it holds and may deliver
+  void CopyStored(Instant now, int node, const MessageId& id, std::string_view record);
   void BodyGoes(Instant now, int node, const MessageId& id);
   void NodeStops(Instant now, int node);  // killed, or its power is gone
 
@@ -77,6 +85,9 @@ class Oracle {
   void Judge(Instant now, bool in_time);
 
   bool AllDelivered() const;  // of what was accepted
+  // Without this node's disk, mail that was answered 250 could not be delivered, or
+  // nobody would know that it was: no operator evicts it.
+  bool MayLose(int node) const;
   const std::vector<std::string>& violations() const { return violations_; }
   uint64_t accepted() const { return accepted_.size(); }
   uint64_t duplicates() const { return duplicates_; }
@@ -87,6 +98,7 @@ class Oracle {
     uint64_t mail = 0;
     uint32_t legs = 0;
     bool answered = false;
+    std::vector<std::string> regions;
   };
   struct Try {
     Instant begun{};
@@ -99,8 +111,14 @@ class Oracle {
   };
 
   void Fail(Instant now, std::string_view invariant, const std::string& what);
+  bool IsDelivered(const Sent& sent) const;
+  bool AloneKnowsEnd(int node, const MessageId& id) const;
+  uint32_t Needed(int node, const MessageId& id) const;
   uint32_t HoldersOf(const MessageId& id, std::set<std::string>* regions) const;
-  bool OutcomeOnW(const MessageId& id, uint32_t leg) const;
+  bool OutcomeOn(uint32_t copies, const MessageId& id, uint32_t leg) const;
+  bool OutcomeOnW(const MessageId& id, uint32_t leg) const {
+    return OutcomeOn(options_.write_copies, id, leg);
+  }
   bool Explained(uint64_t mail, uint32_t leg, const Copy& first, const Copy& later) const;
 
   const Cluster& cluster_;
@@ -109,9 +127,10 @@ class Oracle {
   std::map<uint64_t, Sent> sent_;           // by token
   std::map<MessageId, uint64_t> accepted_;  // token
   std::set<uint64_t> retried_;              // mails that a sender sent again
-  std::map<std::pair<SegmentId, Epoch>, int> owners_;
+  std::map<std::pair<SegmentId, Epoch>, NodeId> owners_;
   std::map<std::pair<int, MessageId>, Try> trying_;  // until W holders know the outcome
   std::map<std::pair<int, MessageId>, std::vector<uint32_t>> trying_legs_;
+  std::set<SegmentId> alone_;                                          // D4
   std::set<Leg> reply_lost_;                                           // D2
   std::set<Leg> owner_died_;                                           // D3
   std::map<std::pair<uint64_t, uint32_t>, std::vector<Copy>> copies_;  // by mail and leg

@@ -23,6 +23,7 @@ void SimDisk::Open() {
 }
 
 void SimDisk::Wipe() {
+  lost_.push_back(std::move(durable_));
   live_ = durable_ = test::VirtualDisk();
   tail_.clear();
 }

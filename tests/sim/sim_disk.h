@@ -23,15 +23,17 @@ class SimDisk {
   void LosePower(Rng& rng);
   // A boot: RocksDB flushes what it recovers from its log before it serves.
   void Open();
-  void Wipe();
+  void Wipe();  // what was on it is remembered as lost
 
   const test::VirtualDisk& live() const { return live_; }
   const test::VirtualDisk& durable() const { return durable_; }
+  const std::vector<test::VirtualDisk>& lost() const { return lost_; }
 
  private:
   test::VirtualDisk live_;
   test::VirtualDisk durable_;
   std::vector<Ops> tail_;  // applied, not synced
+  std::vector<test::VirtualDisk> lost_;
 };
 
 }  // namespace fermo::sim

@@ -48,7 +48,9 @@ void SimNetwork::Connect(StreamKey key) {
     const auto [client, server, channel] = key;
     Stream& stream = streams_[key];
     if (stream.up || !endpoints_[client]->Running()) return;
-    const bool free = !IsCut(client, server) && !IsCut(server, client);
+    const bool free = !IsCut(client, server) && !IsCut(server, client) &&
+                      endpoints_[client]->Knows(endpoints_[server]->id()) &&
+                      endpoints_[server]->Knows(endpoints_[client]->id());
     if (!free || !endpoints_[server]->Answering() || !endpoints_[client]->Answering()) {
       Connect(key);
       return;
@@ -86,7 +88,9 @@ void SimNetwork::BreakAllOf(int node) {
   }
 }
 
-void SimNetwork::Send(int from, int to, Channel channel, bool answer, cluster::Event event) {
+void SimNetwork::Send(int from, NodeId whom, Channel channel, bool answer, cluster::Event event) {
+  const int to = IndexOf(whom);
+  if (endpoints_[to]->id() != whom) return;  // its machine has another identity now
   const StreamKey key = answer ? StreamKey(to, from, channel) : StreamKey(from, to, channel);
   if (!streams_[key].up) return;
   if (channel == Channel::kControl && lossy_ > 0) {

@@ -18,6 +18,10 @@
 
 namespace fermo::sim {
 
+// A machine that lost its disk comes back with another identity.
+inline constexpr uint64_t kIdentities = 100;
+inline int IndexOf(NodeId id) { return static_cast<int>((id.value() - 1) % kIdentities); }
+
 // What the network knows of a process.
 class Endpoint {
  public:
@@ -26,6 +30,7 @@ class Endpoint {
   virtual bool Answering() const = 0;  // and it is not stopped
   virtual uint32_t boot() const = 0;
   virtual NodeId id() const = 0;
+  virtual bool Knows(NodeId node) const = 0;  // as a member of its cluster
   virtual void Receive(cluster::Event event) = 0;
 };
 
@@ -38,7 +43,7 @@ class SimNetwork {
   void Started(int node);                     // its process runs: streams come up
   void Died(int node, bool machine_is_gone);  // peers see resets, or nothing
   void Stalled(int node);                     // answers nothing for a while
-  void Send(int from, int to, cluster::Channel channel, bool answer, cluster::Event event);
+  void Send(int from, NodeId to, cluster::Channel channel, bool answer, cluster::Event event);
   void Cut(int from, int to, bool cut);
   void SetLossy(double share) { lossy_ = share; }
 

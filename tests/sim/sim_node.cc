@@ -17,14 +17,13 @@ constexpr char kDomain[] = "example.test";
 // What a read of one copy from the store costs.
 constexpr Duration kRead = 200us;
 
-int IndexOf(NodeId id) { return static_cast<int>(id.value()) - 1; }
-
 }  // namespace
 
-SimNode::SimNode(World world, NodeSettings settings, cluster::Snapshot snapshot)
+SimNode::SimNode(World world, NodeSettings settings)
     : world_(world),
       settings_(std::move(settings)),
-      snapshot_(std::move(snapshot)),
+      id_(settings_.id),
+      snapshot_(world.coordinator.snapshot()),
       machine_started_(world.scheduler.now() - 1h),
       sync_time_(kSyncTime) {}
 
@@ -38,8 +37,9 @@ Instant SimNode::Local() const {
 void SimNode::Boot() {
   if (Running()) return;
   ++boot_;
+  ++life_;
   cluster::ReplicaOptions options = settings_.replica;
-  options.self = settings_.id;
+  options.self = id_;
   options.boot = boot_;
   options.seed = world_.random.NextU64();
   if (machine_restarted_) options.machine_restarted_at = Instant(1ns);
@@ -59,6 +59,17 @@ void SimNode::Boot() {
                      boot_);
   world_.network.Started(settings_.index);
   Tick();
+  WhenOn(world_.random.Jitter(100ms, 0.9), [this] { Join(); });
+}
+
+void SimNode::Join() {
+  if (world_.coordinator.gone) {
+    WhenOn(1s, [this] { Join(); });
+    return;
+  }
+  world_.coordinator.Join(
+      {id_, fmt::format("node-{}", settings_.index), settings_.region, "", false});
+  Configure(world_.coordinator.snapshot());
 }
 
 void SimNode::EndProcess() {
@@ -95,14 +106,41 @@ void SimNode::LosePower() {
   world_.network.Died(settings_.index, true);
 }
 
+void SimNode::Wipe() {
+  LosePower();
+  world_.history.Add(world_.scheduler.now(), "node {} loses its disk", settings_.index);
+  disk_.Wipe();
+  id_ = NodeId(id_.value() + kIdentities);
+  boot_ = 0;
+  machine_restarted_ = false;
+  snapshot_ = cluster::Snapshot();
+}
+
+void SimNode::Configure(const cluster::Snapshot& snapshot) {
+  if (!Running() || snapshot.generation <= snapshot_.generation) return;
+  const cluster::Snapshot before = std::exchange(snapshot_, snapshot);
+  Receive(cluster::SnapshotChanged{snapshot});
+  for (const cluster::Member& member : before.members) {
+    if (Knows(member.node)) continue;
+    Receive(cluster::PeerDown{member.node, Channel::kControl});
+    Receive(cluster::PeerDown{member.node, Channel::kData});
+  }
+}
+
+bool SimNode::IsSafeToRemove() const {
+  if (!Answering()) return false;
+  const cluster::Replica::View view = replica_->GetView(Local());
+  return view.draining && view.to_hand_over == 0 && uploads_.empty();
+}
+
 void SimNode::Stall(Duration span) {
   if (!Running()) return;
   world_.history.Add(world_.scheduler.now(), "node {} stalls for {} ms", settings_.index,
                      span / 1ms);
   stalled_until_ = std::max(stalled_until_, world_.scheduler.now() + span);
   world_.network.Stalled(settings_.index);
-  world_.scheduler.At(stalled_until_, [this, boot = boot_] {
-    if (boot != boot_ || !Answering()) return;
+  world_.scheduler.At(stalled_until_, [this, life = life_] {
+    if (life != life_ || !Answering()) return;
     std::deque<Scheduler::Task> waiting;
     waiting.swap(stalled_);
     for (Scheduler::Task& task : waiting) Do(std::move(task));
@@ -119,8 +157,8 @@ void SimNode::Do(Scheduler::Task task) {
 }
 
 void SimNode::WhenOn(Duration after, Scheduler::Task task) {
-  world_.scheduler.After(after, [this, boot = boot_, task = std::move(task)] {
-    if (boot == boot_) Do(task);
+  world_.scheduler.After(after, [this, life = life_, task = std::move(task)] {
+    if (life == life_) Do(task);
   });
 }
 
@@ -171,13 +209,18 @@ void SimNode::Perform(cluster::SendControl& action) {
       on_death();
     });
   }
-  world_.network.Send(settings_.index, IndexOf(action.to), Channel::kControl, action.answer,
-                      cluster::ControlReceived{settings_.id, boot_, std::move(action.message)});
+  const auto* claim = std::get_if<cluster::Claim>(&action.message);
+  if (tell_of_proposal_ && claim != nullptr && claim->record.next_epoch != Epoch()) {
+    tell_of_proposal_ = false;
+    world_.scheduler.After(world_.random.Jitter(20ms, 1), on_proposal);
+  }
+  world_.network.Send(settings_.index, action.to, Channel::kControl, action.answer,
+                      cluster::ControlReceived{id_, boot_, std::move(action.message)});
 }
 
 void SimNode::Perform(cluster::SendData& action) {
-  world_.network.Send(settings_.index, IndexOf(action.to), Channel::kData, action.answer,
-                      cluster::DataReceived{settings_.id, std::move(action.message)});
+  world_.network.Send(settings_.index, action.to, Channel::kData, action.answer,
+                      cluster::DataReceived{id_, std::move(action.message)});
 }
 
 // As node/replication/copier: read one, send it, read the next.
@@ -193,8 +236,8 @@ void SimNode::Perform(cluster::SendCopies& action) {
       if (!record.ok() || !disk_.live().HasBody(id.segment, record->body, record->chunks)) return;
       cluster::Append append{segment, id.seq, *octets, nullptr, true};
       auto send = [&](cluster::DataMessage message) {
-        world_.network.Send(settings_.index, IndexOf(to), Channel::kData, false,
-                            cluster::DataReceived{settings_.id, std::move(message)});
+        world_.network.Send(settings_.index, to, Channel::kData, false,
+                            cluster::DataReceived{id_, std::move(message)});
       };
       if (record->chunks == 1) append.chunk = MakeBytes("chunk");
       for (uint32_t i = 0; record->chunks > 1 && i < record->chunks; ++i) {
@@ -203,6 +246,17 @@ void SimNode::Perform(cluster::SendCopies& action) {
       send(std::move(append));
     });
   }
+}
+
+void SimNode::Perform(cluster::AskToSurvive& action) {
+  WhenOn(world_.random.Jitter(20ms, 0.9), [this, segment = action.segment] {
+    using Kind = cluster::SurvivorVerdict::Kind;
+    Kind kind = Kind::kUnreachable;
+    if (!world_.coordinator.gone) {
+      kind = world_.coordinator.MayDeliverAlone(segment, id_) ? Kind::kGranted : Kind::kRefused;
+    }
+    Step(cluster::SurvivorVerdict{kind, segment});
+  });
 }
 
 // --- The disk
@@ -217,8 +271,8 @@ void SimNode::StartWriting() {
   writing_ = true;
   const size_t batch = writes_.size();
   // The disk goes on while the process is stalled; its answer waits.
-  world_.scheduler.After(world_.random.Jitter(sync_time_, 0.5), [this, boot = boot_, batch] {
-    if (boot == boot_ && Running()) FinishWriting(batch);
+  world_.scheduler.After(world_.random.Jitter(sync_time_, 0.5), [this, life = life_, batch] {
+    if (life == life_ && Running()) FinishWriting(batch);
   });
 }
 
@@ -244,6 +298,13 @@ void SimNode::FinishWriting(size_t batch) {
     const bool last = i + 1 == batch;
     auto ops = std::make_shared<std::vector<spool::WriteOp>>(std::move(writes_.front().ops));
     for (const spool::WriteOp& op : *ops) {
+      if (const auto* gone = std::get_if<spool::DeleteSegment>(&op)) {
+        world_.history.Add(world_.scheduler.now(), "node {} deletes {}", settings_.index,
+                           ToString(gone->id));
+      }
+      if (const auto* put = std::get_if<spool::PutMessage>(&op)) {
+        world_.oracle.CopyStored(world_.scheduler.now(), settings_.index, put->id, *put->record);
+      }
       const auto* finished = std::get_if<spool::PutFinished>(&op);
       if (finished != nullptr) {
         world_.oracle.BodyGoes(world_.scheduler.now(), settings_.index, finished->id);
@@ -261,6 +322,7 @@ void SimNode::FinishWriting(size_t batch) {
 void SimNode::Perform(cluster::Note& action) {
   world_.history.Add(world_.scheduler.now(), "node {} notes {} of {} at epoch {}", settings_.index,
                      action.what, ToString(action.segment), action.epoch.value());
+  if (action.what == "last_survivor") world_.oracle.DeliversAlone(action.segment);
   if (action.what == "takeover") {
     world_.oracle.TookOver(world_.scheduler.now(), settings_.index, action.segment, action.epoch);
   }
@@ -279,7 +341,8 @@ std::string SimNode::Describe() const {
         " epoch {} of node {}{}{}, promised {} to {}, holds {}, aborted {}, finished {}",
         segment->record.epoch.value(), IndexOf(segment->record.owner),
         segment->record.sealed ? ", sealed" : "", segment->closed ? ", closed" : "",
-        segment->promised.value(), IndexOf(segment->promised_to), segment->held.toString(),
+        segment->promised.value(),
+        segment->promised == Epoch() ? -1 : IndexOf(segment->promised_to), segment->held.toString(),
         segment->aborted.cardinality(), segment->finished.cardinality());
     if (!segment->owner) continue;
     text += fmt::format(", OWNER: wants {}, attempts {}, leases {}",

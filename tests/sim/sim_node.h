@@ -20,6 +20,7 @@
 #include "lib/cluster/replica.h"
 #include "node/delivery/delivery_queue.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_primary.h"
@@ -33,6 +34,7 @@ struct World {
   SimNetwork& network;
   Oracle& oracle;
   SimPrimary& primary;
+  SimCoordinator& coordinator;
   History& history;
 };
 
@@ -48,7 +50,7 @@ struct NodeSettings {
 
 class SimNode : public Endpoint {
  public:
-  SimNode(World world, NodeSettings settings, cluster::Snapshot snapshot);
+  SimNode(World world, NodeSettings settings);
 
   // --- Faults
   void Boot();
@@ -61,7 +63,14 @@ class SimNode : public Endpoint {
   void LosePowerAtPromise() { power_at_promise_ = true; }
   void LosePowerAtWrite(uint32_t synced) { power_at_write_ = synced; }  // that many from now
   void StallBeforeNextDot(Duration span) { stall_before_dot_ = span; }
+  // Its disk is destroyed; a new node is to start on this machine.
+  void Wipe();
+  // What the coordinator has published reaches it.
+  void Configure(const cluster::Snapshot& snapshot);
+  bool IsSafeToRemove() const;  // as a draining node says
   void StopAccepting() { Receive(cluster::StopAccepting{}); }
+  void TellOfProposal() { tell_of_proposal_ = true; }
+  std::function<void()> on_proposal;  // of a list of holders, when that is wanted
   // Called when the process ended itself.
   std::function<void()> on_death;
 
@@ -71,15 +80,19 @@ class SimNode : public Endpoint {
     uint32_t legs = 1;
     uint32_t chunks = 1;
     Duration between_chunks{};
+    std::vector<std::string> regions;  // the only ones that may hold it; empty: all
   };
   using Verdict = std::function<void(std::optional<absl::Status>)>;
   void Upload(Mail mail, Verdict verdict);
+  // The frontend did not hear a verdict and asks the same node for it.
+  void Resolve(uint64_t token, Verdict verdict);
 
   // --- Views
   bool Running() const override { return replica_ != nullptr; }
   bool Answering() const override { return Running() && stalled_until_ <= world_.scheduler.now(); }
   uint32_t boot() const override { return boot_; }
-  NodeId id() const override { return settings_.id; }
+  NodeId id() const override { return id_; }
+  bool Knows(NodeId node) const override { return snapshot_.FindMember(node) != nullptr; }
   void Receive(cluster::Event event) override;
   const SimDisk& disk() const { return disk_; }
   const std::string& region() const { return settings_.region; }
@@ -93,10 +106,12 @@ class SimNode : public Endpoint {
     Verdict verdict;
     MessageId id;
     uint32_t sent_chunks = 0;
+    bool resolving = false;
   };
   struct Attempt {
     std::vector<uint32_t> legs;
     Epoch epoch;
+    bool alone = false;  // without a quorum
     bool dot_sent = false;
   };
   // Runs when this process, and no later one, is on; later if it is stalled.
@@ -106,6 +121,7 @@ class SimNode : public Endpoint {
   void Step(const cluster::Event& event);
   void Tick();
   void EndProcess();
+  void Join();
 
   void Perform(cluster::SendControl& action);
   void Perform(cluster::SendData& action);
@@ -117,6 +133,7 @@ class SimNode : public Endpoint {
   void Perform(cluster::SegmentLost& action);
   void Perform(cluster::AttemptCleared& action);
   void Perform(cluster::AttemptStopped& action);
+  void Perform(cluster::AskToSurvive& action);
   void Perform(cluster::Note& action);
 
   void StartWriting();
@@ -132,8 +149,10 @@ class SimNode : public Endpoint {
 
   const World world_;
   const NodeSettings settings_;
-  const cluster::Snapshot snapshot_;
-  uint32_t boot_ = 0;
+  NodeId id_;
+  cluster::Snapshot snapshot_;  // the last one that reached it; kept on its disk
+  uint32_t boot_ = 0;           // of this identity
+  uint32_t life_ = 0;           // of this machine
   Instant machine_started_;
   bool machine_restarted_ = false;
   std::unique_ptr<cluster::Replica> replica_;
@@ -149,6 +168,7 @@ class SimNode : public Endpoint {
   bool disk_fails_ = false;
   bool disk_full_ = false;
   bool power_at_promise_ = false;
+  bool tell_of_proposal_ = false;
   uint32_t power_at_write_ = 0;
 
   cluster::UploadId next_upload_ = 1;

@@ -34,16 +34,26 @@ void SimNode::Upload(Mail mail, Verdict verdict) {
     return;
   }
   const cluster::UploadId upload = next_upload_++;
-  uploads_[upload] = {mail, std::move(verdict), {}, 0};
+  uploads_[upload] = {mail, std::move(verdict), {}, 0, false};
   Do([this, upload] {
     if (disk_full_) {
       cluster::UploadSettled refused{upload, {}, absl::ResourceExhaustedError("disk is full")};
       Perform(refused);
       return;
     }
-    Step(cluster::BeginUpload{upload});
+    Step(cluster::BeginUpload{upload, uploads_.at(upload).mail.regions});
     if (Running() && uploads_.contains(upload)) NextChunk(upload);
   });
+}
+
+void SimNode::Resolve(uint64_t token, Verdict verdict) {
+  if (!Running()) {
+    verdict(std::nullopt);
+    return;
+  }
+  const cluster::UploadId upload = next_upload_++;
+  uploads_[upload] = {{token, 1, 1, {}, {}}, std::move(verdict), {}, 0, true};
+  Do([this, upload, token] { Step(cluster::ResolveUpload{upload, token}); });
 }
 
 void SimNode::NextChunk(cluster::UploadId upload) {
@@ -74,6 +84,7 @@ void SimNode::Commit(cluster::UploadId upload) {
   if (one) commit.chunk = MakeBytes("chunk");
   commit.chunks = record.chunks;
   commit.legs = uploading.mail.legs;
+  commit.token = uploading.mail.token;
   Step(commit);
 }
 
@@ -83,6 +94,14 @@ void SimNode::Perform(cluster::UploadSettled& action) {
   Uploading upload = std::move(it->second);
   uploads_.erase(it);
   const Instant now = world_.scheduler.now();
+  if (upload.resolving) {
+    if (action.status.ok()) {
+      world_.history.Add(now, "node {} recognises upload {}", settings_.index, upload.mail.token);
+      world_.oracle.Accepted(now, upload.mail.token, action.message);
+    }
+    upload.verdict(action.status);
+    return;
+  }
   world_.oracle.Verdict(now, upload.mail.token, action.message, action.status.ok());
   if (action.status.ok()) {
     world_.history.Add(now, "node {} answers 250 for {}", settings_.index,
@@ -133,7 +152,8 @@ void SimNode::Deliver() {
     });
     if (!taken) return;
     const cluster::Segment* segment = replica_->Find(taken->id.segment);
-    attempts_[taken->id] = {taken->legs, segment->record.epoch, false};
+    attempts_[taken->id] = {taken->legs, segment->record.epoch, segment->survivor != nullptr,
+                            false};
     world_.oracle.AttemptBegins(world_.scheduler.now(), settings_.index, taken->id, taken->legs);
     Step(cluster::BeginAttempt{taken->id, taken->legs});
   }
@@ -176,14 +196,14 @@ void SimNode::SendDot(const MessageId& id) {
     return;
   }
   attempt.dot_sent = true;
-  world_.oracle.DotLeaves(now, settings_.index, id, attempt.legs, attempt.epoch);
+  world_.oracle.DotLeaves(now, settings_.index, id, attempt.legs, attempt.epoch, attempt.alone);
   world_.history.Add(now, "node {} sends the final dot of {} at epoch {}", settings_.index,
                      ToString(id), attempt.epoch.value());
   Duration held = std::exchange(stall_before_dot_, Duration{});
   if (held > 0s) Stall(held);  // checked, and then the process was stopped
   held += world_.random.Jitter(world_.primary.latency, 0.9);
   world_.scheduler.After(held, [this, id, legs = attempt.legs, token = record->token,
-                                boot = boot_] {
+                                life = life_] {
     const SimPrimary& primary = world_.primary;
     const bool lost = world_.random.OneIn(primary.loses_reply);
     std::vector<LegResult> answers;
@@ -200,7 +220,7 @@ void SimNode::SendDot(const MessageId& id) {
       world_.oracle.ReplyLost(id, legs);
       for (LegResult& answer : answers) answer.kind = LegResult::Kind::kBroken;
     }
-    if (boot != boot_) return;
+    if (life != life_) return;
     WhenOn(lost ? settings_.dot_timeout : world_.random.Jitter(primary.latency, 0.9),
            [this, id, answers] { EndAttempt(id, answers); });
   });

@@ -1,6 +1,6 @@
-// A cluster of replication machines on a virtual clock: network, disks and
-// primaries are data structures, so that a test decides what arrives, what is
-// lost and who dies.
+// A cluster of replication machines on a virtual clock: network, disks,
+// primaries and the coordinator's words are data structures, so that a test
+// decides what arrives, what is lost, who dies and who belongs to the cluster.
 //
 // One thread; nothing here waits. Links carry messages in order with a fixed
 // delay. A disk keeps what was applied; a killed node loses writes that were
@@ -44,10 +44,26 @@ class ReplicaCluster {
   void SetLink(int a, int b, bool up);    // both directions
   void Isolate(int node, bool isolated);  // all its links
   void BlockWrites(int node, bool blocked) { nodes_[node].writes_blocked = blocked; }
+  // True: this control message is lost on its way.
+  std::function<bool(int from, const cluster::ControlMessage& message)> lose_control;
+
+  // --- The coordinator. All who are up hear of a change at once, the node
+  // itself included; who boots later starts with it.
+  void Evict(int node);
+  void Drain(int node);
+  // The answer to every node that asks to deliver alone.
+  cluster::SurvivorVerdict::Kind survivor_verdict = cluster::SurvivorVerdict::Kind::kRefused;
+  int survivor_asks() const { return survivor_asks_; }
 
   // --- Mail
   // Uploads one message of `legs` legs and `chunks` chunks to the node.
   cluster::UploadId Accept(int node, uint32_t legs = 1, uint32_t chunks = 1);
+  std::vector<std::string> upload_regions;  // of further uploads
+  // Uploads one and waits for its 250.
+  MessageId AcceptOne(int node, uint32_t legs = 1, uint32_t chunks = 1);
+  // Asks the node what became of the upload whose token, its own number, this
+  // is. The question is an upload of its own.
+  cluster::UploadId Resolve(int node, uint64_t token);
   // Nothing while the verdict is out.
   const absl::Status* Verdict(cluster::UploadId upload) const;
   MessageId IdOf(cluster::UploadId upload) const { return settled_.at(upload).message; }
@@ -71,8 +87,10 @@ class ReplicaCluster {
   int Lost() const;
   int Extra() const;
   const std::map<std::pair<MessageId, uint32_t>, int>& deliveries() const { return delivered_; }
-  std::vector<MessageId> Accepted() const;  // uploads answered 250
-  int OwnersOf(const SegmentId& id) const;  // nodes that act as owner now
+  std::vector<MessageId> Accepted() const;    // uploads answered 250
+  int OwnersOf(const SegmentId& id) const;    // nodes that act as owner now
+  int OwnerOf(const SegmentId& id) const;     // the first that may deliver now; -1: none
+  bool Forgotten(const SegmentId& id) const;  // by every live node
   bool Drained() const;  // every live node has forgotten every segment that ended
   int NotesOf(const std::string& what) const;
   // Epochs seen in takeover notes: (segment, epoch) to nodes. More than one is a violation.
@@ -114,9 +132,21 @@ class ReplicaCluster {
   void Boot(int index);
   void Connect(int a, int b, bool up);
   void StepTime();
+  void Publish();  // the snapshot
   void Perform(int index, cluster::Actions actions);
+  void Do(int index, cluster::SendControl& action);
+  void Do(int index, cluster::SendData& action);
+  void Do(int index, cluster::SendCopies& action);
+  void Do(int index, cluster::Persist& action);
+  void Do(int index, cluster::UploadSettled& action);
+  void Do(int index, cluster::TakeOver& action);
+  void Do(int index, cluster::LegsSettled& action);
+  void Do(int index, cluster::SegmentLost& action);
+  void Do(int index, cluster::AttemptCleared& action) { Complete(index, action.message); }
+  void Do(int index, cluster::AttemptStopped& action);
+  void Do(int index, cluster::AskToSurvive& action);
+  void Do(int index, cluster::Note& action);
   void SendFrame(int from, NodeId to, cluster::Event event);
-  void SendCopies(int index, const cluster::SendCopies& copies);
   void TryDeliveries(int index);
   void Complete(int index, const MessageId& id);
   bool LinkUp(int a, int b) const { return links_.contains({a, b}); }
@@ -133,6 +163,8 @@ class ReplicaCluster {
   cluster::UploadId next_upload_ = 1;
   std::map<cluster::UploadId, Settled> settled_;
   std::map<cluster::UploadId, uint32_t> upload_legs_;
+  std::set<cluster::UploadId> resolving_;  // uploads that are questions
+  int survivor_asks_ = 0;
   std::map<std::pair<MessageId, uint32_t>, int> delivered_;
   std::map<std::string, int> notes_;
   std::map<std::pair<SegmentId, Epoch>, std::set<int>> owners_;

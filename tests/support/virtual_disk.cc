@@ -119,6 +119,11 @@ std::vector<cluster::RecoveredSegment> VirtualDisk::Recover(Instant now, Duratio
     if (segment.stored.record.holders.empty()) continue;  // no record was ever written
     all.push_back(segment);
     for (auto& [seq, attempt] : all.back().heard) attempt.until = now + grace;
+    auto record = records_.lower_bound({id, Seq(0)});
+    for (; record != records_.end() && record->first.segment == id; ++record) {
+      const auto message = spool::DecodeMessageRecord(*record->second);
+      if (message.ok()) all.back().tokens[message->token] = record->first.seq;
+    }
     auto outcome = outcomes_.lower_bound({id, Seq(0)});
     for (; outcome != outcomes_.end() && outcome->first.segment == id; ++outcome) {
       for (const auto& [leg, known] : outcome->second) all.back().outcomes.push_back(known);

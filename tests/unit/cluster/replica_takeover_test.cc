@@ -10,18 +10,6 @@ using namespace std::chrono_literals;
 
 class ReplicaTakeover : public testing::Test {
  protected:
-  MessageId AcceptOne(int node) {
-    auto upload = c.Accept(node);
-    EXPECT_TRUE(c.RunUntil([&] { return c.Verdict(upload) != nullptr; }, 1s));
-    EXPECT_TRUE(c.Verdict(upload)->ok());
-    return c.IdOf(upload);
-  }
-  int OwnerOf(const SegmentId& segment) {
-    for (int node = 0; node < c.size(); ++node) {
-      if (c.IsUp(node) && c.replica(node).MayStart(segment, c.now())) return node;
-    }
-    return -1;
-  }
   void ExpectOneOwnerPerEpoch() {
     for (const auto& [key, nodes] : c.owners()) EXPECT_EQ(nodes.size(), 1u);
   }
@@ -32,7 +20,7 @@ class ReplicaTakeover : public testing::Test {
 TEST_F(ReplicaTakeover, TheWriterDeliversOnceLeasesRun) {
   c.Run(1s);
   c.primary_up = true;
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 2s));
   ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 2s));
   EXPECT_EQ(c.NotesOf("takeover"), 0);
@@ -40,7 +28,7 @@ TEST_F(ReplicaTakeover, TheWriterDeliversOnceLeasesRun) {
 
 TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Kill(0);
   const Instant killed = c.now();
   c.primary_up = true;
@@ -54,7 +42,7 @@ TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
 
 TEST_F(ReplicaTakeover, APromiseIsOnDiskWhenTheClaimHolds) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Kill(0);
   ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") == 1; }, 20s));
   for (int node : {1, 2}) {
@@ -66,7 +54,7 @@ TEST_F(ReplicaTakeover, APromiseIsOnDiskWhenTheClaimHolds) {
 TEST_F(ReplicaTakeover, AClaimantFetchesWhatItLacks) {
   c.Run(1s);
   c.SetLink(0, 1, false);  // roma gets no copy, whichever rank it has
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   ASSERT_FALSE(c.disk(1).Holds(id));
   c.Kill(0);
   c.primary_up = true;
@@ -77,16 +65,16 @@ TEST_F(ReplicaTakeover, AClaimantFetchesWhatItLacks) {
 
 TEST_F(ReplicaTakeover, NobodyClaimsWhileTheOwnerReachesOneOfThem) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.SetLink(0, 2, false);
   c.Run(60s);
   EXPECT_EQ(c.NotesOf("takeover"), 0) << "a claim is asked for first, and refused by the lease";
-  EXPECT_EQ(OwnerOf(id.segment), 0);
+  EXPECT_EQ(c.OwnerOf(id.segment), 0);
 }
 
 TEST_F(ReplicaTakeover, AnIsolatedOwnerStopsBeforeTheOthersTakeOver) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Isolate(0, true);
   ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") > 0; }, 20s));
   EXPECT_FALSE(c.replica(0).MayStart(id.segment, c.now()));
@@ -101,7 +89,7 @@ TEST_F(ReplicaTakeover, AnIsolatedOwnerStopsBeforeTheOthersTakeOver) {
 
 TEST_F(ReplicaTakeover, AnIsolatedOwnerSendsNoFinalDotOnceItsLeasesHaveEnded) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Run(2s);
   c.Feed(0, cluster::BeginAttempt{id, {0}});
   c.Run(100ms);
@@ -136,7 +124,7 @@ TEST_F(ReplicaTakeover, LegsThatAreLeftAreDeliveredByAClaimantThatLackedTheMessa
 
 TEST_F(ReplicaTakeover, WithoutWAcknowledgementsNoDotGoes) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Run(2s);
   ASSERT_TRUE(c.replica(0).MayStart(id.segment, c.now())) << "the leases run";
   c.Isolate(0, true);  // the announcement can't get out
@@ -148,7 +136,7 @@ TEST_F(ReplicaTakeover, WithoutWAcknowledgementsNoDotGoes) {
 
 TEST_F(ReplicaTakeover, AnAnnouncedLegWaitsOutTheGraceWhenTheOwnerStaysDead) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.on_dot = [&](int node, const MessageId&) {
     if (node == 0) c.Kill(0);
     return node != 0;
@@ -166,7 +154,7 @@ TEST_F(ReplicaTakeover, AnAnnouncedLegWaitsOutTheGraceWhenTheOwnerStaysDead) {
 // takes up to ten minutes more.
 TEST_F(ReplicaTakeover, TheGraceCountsFromTheLastRenewal) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Feed(0, cluster::BeginAttempt{id, {0}});
   c.Run(12min);
   EXPECT_TRUE(c.replica(0).MayFinish(id, c.now()));
@@ -177,9 +165,30 @@ TEST_F(ReplicaTakeover, TheGraceCountsFromTheLastRenewal) {
   EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 5min));
 }
 
+// Later it would not be covered by the grace of who heard it.
+TEST_F(ReplicaTakeover, AnAnnouncementOlderThanTwoMinutesGivesNoLeaveForAFinalDot) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(2s);
+  c.Feed(0, cluster::BeginAttempt{id, {0}});
+  c.Run(10ms);
+  ASSERT_TRUE(c.replica(0).MayFinish(id, c.now()));
+  c.lose_control = [](int, const cluster::ControlMessage& message) {
+    return std::holds_alternative<cluster::AnnounceAnswer>(message);
+  };
+  c.Run(119s);
+  EXPECT_TRUE(c.replica(0).MayFinish(id, c.now()));
+  c.Run(2s);
+  ASSERT_TRUE(c.replica(0).MayStart(id.segment, c.now())) << "the leases run";
+  EXPECT_FALSE(c.replica(0).MayFinish(id, c.now()));
+  c.lose_control = nullptr;
+  EXPECT_TRUE(c.RunUntil([&] { return c.replica(0).MayFinish(id, c.now()); }, 61s))
+      << "a renewal that is heard gives leave again";
+}
+
 TEST_F(ReplicaTakeover, AnAnnouncedLegIsFreeWhenItsOwnerShowsANewBoot) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   bool first = true;
   c.on_dot = [&](int, const MessageId&) {
     if (!std::exchange(first, false)) return true;
@@ -196,7 +205,7 @@ TEST_F(ReplicaTakeover, AnAnnouncedLegIsFreeWhenItsOwnerShowsANewBoot) {
 
 TEST_F(ReplicaTakeover, ANodeThatHasJustBootedPromisesNothing) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   c.Kill(0);
   c.Kill(1);
   c.Run(100ms);
@@ -211,7 +220,7 @@ TEST_F(ReplicaTakeover, ANodeThatHasJustBootedPromisesNothing) {
 TEST_F(ReplicaTakeover, AWholeClusterThatRestartsDeliversWhatItHad) {
   c.Run(1s);
   std::vector<MessageId> ids;
-  for (int i = 0; i < 30; ++i) ids.push_back(AcceptOne(i % 3));
+  for (int i = 0; i < 30; ++i) ids.push_back(c.AcceptOne(i % 3));
   for (int node = 0; node < 3; ++node) c.Kill(node);
   c.Run(1s);
   for (int node = 0; node < 3; ++node) c.Restart(node);
@@ -223,11 +232,11 @@ TEST_F(ReplicaTakeover, AWholeClusterThatRestartsDeliversWhatItHad) {
 
 TEST_F(ReplicaTakeover, APromiseFencesLaterAppendsOfTheOldEpoch) {
   c.Run(1s);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   cluster::SegmentRecord record = c.replica(0).Find(id.segment)->record;
   c.Isolate(0, true);
   ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") > 0; }, 20s));
-  const int claimant = OwnerOf(id.segment) == 1 ? 1 : 2;
+  const int claimant = c.OwnerOf(id.segment) == 1 ? 1 : 2;
   spool::MessageRecord message;
   message.envelope.forward_paths = {"late@example.test"};
   message.chunks = 1;
@@ -242,7 +251,7 @@ TEST_F(ReplicaTakeover, APromiseFencesLaterAppendsOfTheOldEpoch) {
 TEST_F(ReplicaTakeover, AMessageThatOnlyTheDeadWriterAndOneHolderHaveIsMail) {
   c.Run(1s);
   c.SetLink(0, 2, false);
-  const MessageId id = AcceptOne(0);
+  const MessageId id = c.AcceptOne(0);
   ASSERT_FALSE(c.disk(2).Holds(id));
   c.Kill(0);
   c.primary_up = true;

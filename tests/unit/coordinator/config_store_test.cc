@@ -132,6 +132,54 @@ TEST_F(ConfigStoreTest, AnEvictedNodeIsNoLiveMemberAndCannotBeStoredAgain) {
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
 }
 
+TEST_F(ConfigStoreTest, ADrainIsKeptThroughAnotherJoinAndAReopening) {
+  ASSERT_TRUE(config_->PutMember(Node(1, "roma-1", "roma")).ok());
+  auto view = config_->SetDraining(NodeId(1), true);
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_TRUE((*view)->FindMember(NodeId(1))->draining);
+  EXPECT_EQ((*view)->generation, 3u);
+  EXPECT_EQ((*config_->SetDraining(NodeId(1), true))->generation, 3u);
+  // What a node says of itself has no such flag.
+  EXPECT_EQ((*config_->PutMember(Node(1, "roma-1", "roma")))->generation, 3u);
+  ASSERT_TRUE(config_->PutMember(Node(1, "roma-1", "roma", "127.0.0.1:9")).ok());
+  OpenStore(4096);
+  EXPECT_TRUE(config_->view()->FindMember(NodeId(1))->draining);
+  EXPECT_EQ(config_->view()->FindMember(NodeId(1))->address, "127.0.0.1:9");
+  EXPECT_FALSE((*config_->SetDraining(NodeId(1), false))->FindMember(NodeId(1))->draining);
+  EXPECT_TRUE(absl::IsNotFound(config_->SetDraining(NodeId(2), true).status()));
+}
+
+TEST_F(ConfigStoreTest, AnEvictionTakesTheMemberAndStays) {
+  ASSERT_TRUE(config_->PutMember(Node(1, "roma-1", "roma")).ok());
+  auto view = config_->Evict(NodeId(1));
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_TRUE((*view)->evicted.contains(NodeId(1)));
+  EXPECT_EQ((*view)->FindMember(NodeId(1)), nullptr);
+  EXPECT_EQ((*view)->generation, 3u);
+  EXPECT_EQ((*config_->Evict(NodeId(1)))->generation, 3u);
+  EXPECT_TRUE(absl::IsNotFound(config_->Evict(NodeId(2)).status()));
+  EXPECT_TRUE(absl::IsNotFound(config_->SetDraining(NodeId(1), true).status()));
+  OpenStore(4096);
+  EXPECT_TRUE(config_->view()->evicted.contains(NodeId(1)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(config_->PutMember(Node(1, "roma-1", "roma")).status()));
+}
+
+TEST_F(ConfigStoreTest, RegionsAreKeptAndRecordsOfOlderVersionsAreRead) {
+  DomainRecord domain = Domain("a.test");
+  domain.regions = {"bari", "roma"};
+  ASSERT_TRUE(config_->AddDomain(domain).ok());
+  ASSERT_TRUE(PutRaw(DomainKey("old.test"),
+                     "{\"primary_host\":\"h\",\"primary_port\":25,\"created_millis\":1}")
+                  .ok());
+  ASSERT_TRUE(PutRaw(MemberKey(NodeId(7)),
+                     "{\"name\":\"n\",\"region\":\"r\",\"address\":\"h:1\",\"http_address\":\"\"}")
+                  .ok());
+  OpenStore(4096);
+  EXPECT_EQ(config_->view()->FindDomain("a.test")->regions, domain.regions);
+  EXPECT_TRUE(config_->view()->FindDomain("old.test")->regions.empty());
+  EXPECT_FALSE(config_->view()->FindMember(NodeId(7))->draining);
+}
+
 TEST_F(ConfigStoreTest, TwoCoordinatorsOnOneStoreSeeEachOthersChanges) {
   auto other = Open("uuid-2");
   ASSERT_TRUE(other->AddDomain(Domain("a.test")).ok());

@@ -15,9 +15,9 @@ using ::testing::HasSubstr;
 class ControlServiceTest : public testing::Test {
  protected:
   ControlServiceTest() { Start(); }
-  void Start() {
+  void Start(Duration survivor_lease = std::chrono::seconds(10)) {
     running_.reset();
-    running_ = std::make_unique<RunningCoordinator>(dir_.path());
+    running_ = std::make_unique<RunningCoordinator>(dir_.path(), survivor_lease);
     ASSERT_TRUE(running_->status().ok()) << running_->status();
   }
   std::unique_ptr<WatchingProcess> Watch(const v1::Join& join, uint64_t applied = 0) {
@@ -32,6 +32,14 @@ class ControlServiceTest : public testing::Test {
     const grpc::Status status = running_->operations().AddDomain(&context, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response;
+  }
+  grpc::Status AskToSurvive(const v1::AskToSurviveRequest& request, bool* granted) {
+    auto stub = v1::Control::NewStub(running_->channel());
+    v1::AskToSurviveResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = stub->AskToSurvive(&context, request, &response);
+    *granted = response.granted();
+    return status;
   }
   v1::GetClusterStatusResponse Status() {
     v1::GetClusterStatusResponse response;
@@ -183,6 +191,60 @@ TEST_F(ControlServiceTest, ACoordinatorThatIsBehindTheClusterMakesNoChanges) {
   const auto cluster = StatusWith(2);
   EXPECT_EQ(cluster.generation(), 1u);
   EXPECT_THAT(cluster.problems(), testing::Contains(HasSubstr("older than the cluster")));
+}
+
+TEST_F(ControlServiceTest, AnEvictedNodesStreamEndsAndItCannotComeBack) {
+  const v1::Join join = NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001");
+  auto node = Watch(join);
+  auto other = Watch(NodeJoin(2, "bari-1", "bari", "127.0.0.1:7002"));
+  ASSERT_TRUE(node->ReadUntil(2));
+  ASSERT_TRUE(other->ReadUntil(3));
+  v1::EvictNodeRequest request;
+  request.set_node("roma-1");
+  request.set_force(true);
+  v1::EvictNodeResponse response;
+  grpc::ClientContext context;
+  const grpc::Status evicted = running_->operations().EvictNode(&context, request, &response);
+  ASSERT_TRUE(evicted.ok()) << evicted.error_message();
+  const grpc::Status status = node->End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("has been evicted"));
+  EXPECT_EQ(Watch(join)->End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  const auto snapshot = other->ReadUntil(4);
+  ASSERT_TRUE(snapshot);
+  ASSERT_EQ(snapshot->evicted_size(), 1);
+  EXPECT_EQ(snapshot->evicted(0), 1u);
+  EXPECT_EQ(snapshot->members_size(), 1);
+}
+
+TEST_F(ControlServiceTest, ASurvivorIsChosenAmongMembersOnly) {
+  Start(/*survivor_lease=*/std::chrono::nanoseconds(1));
+  auto node = Watch(NodeJoin(1, "roma-1", "roma", "127.0.0.1:7001"));
+  ASSERT_TRUE(node->ReadUntil(2));
+  v1::AskToSurviveRequest request;
+  request.set_cluster_uuid(running_->get().cluster_uuid());
+  request.set_node(1);
+  request.mutable_segment()->set_writer(2);
+  request.mutable_segment()->set_boot(1);
+  request.mutable_segment()->set_number(1);
+  bool granted = false;
+  EXPECT_TRUE(AskToSurvive(request, &granted).ok());
+  EXPECT_TRUE(granted);
+  request.set_node(2);
+  EXPECT_EQ(AskToSurvive(request, &granted).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  request.set_node(1);
+  request.mutable_segment()->set_number(0);
+  EXPECT_EQ(AskToSurvive(request, &granted).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_cluster_uuid("another");
+  const grpc::Status foreign = AskToSurvive(request, &granted);
+  EXPECT_EQ(foreign.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(foreign.error_message(), HasSubstr("not another"));
+  // What a coordinator granted before it stopped may still run.
+  Start();
+  request.set_cluster_uuid(running_->get().cluster_uuid());
+  request.mutable_segment()->set_number(1);
+  EXPECT_TRUE(AskToSurvive(request, &granted).ok());
+  EXPECT_FALSE(granted);
 }
 
 TEST_F(ControlServiceTest, AStreamWithoutAJoinIsRefused) {

@@ -28,7 +28,8 @@ namespace v1 = ::fermoposta::v1;
 
 class RunningCoordinator {
  public:
-  explicit RunningCoordinator(const std::string& data_dir) {
+  explicit RunningCoordinator(const std::string& data_dir,
+                              Duration survivor_lease = std::chrono::seconds(10)) {
     CoordinatorOptions options;
     options.name = "c1";
     options.listen.host = options.http_listen.host = "127.0.0.1";
@@ -37,6 +38,7 @@ class RunningCoordinator {
     options.version = "test";
     options.apply_limit = std::chrono::milliseconds(1500);
     options.node_deadline = std::chrono::milliseconds(700);
+    options.survivor_lease = survivor_lease;
     auto started = Coordinator::Start(io_.get_executor(), std::move(options));
     if (!started.ok()) {
       status_ = started.status();
@@ -133,8 +135,9 @@ class AnsweringNode : public v1::NodeOperations::CallbackService {
     hanging_ = false;
     server_->Shutdown(Duration::zero());
   }
-  // Takes calls and never answers them, until Stop.
+  // Takes calls and never answers them, until Resume or Stop.
   void Hang() { hanging_ = true; }
+  void Resume() { hanging_ = false; }
   v1::NodeStatus* mutable_status() { return &status_; }
   void AddMessage(const std::string& id, const std::string& domain) {
     v1::QueuedMessage message;
@@ -143,6 +146,11 @@ class AnsweringNode : public v1::NodeOperations::CallbackService {
     message.add_legs()->set_forward_path("user@" + domain);
     message.mutable_legs(0)->set_state("waiting");
     messages_.push_back(message);
+  }
+  // Drains: has this many segments left, and one less at each question.
+  void Drain(uint32_t segments) {
+    left_ = segments;
+    draining_ = true;
   }
   std::atomic<uint32_t> largest_limit = 0;
 
@@ -162,6 +170,11 @@ class AnsweringNode : public v1::NodeOperations::CallbackService {
                                           const v1::GetNodeStatusRequest*,
                                           v1::GetNodeStatusResponse* response) override {
     *response->mutable_status() = status_;
+    if (draining_) {
+      response->mutable_status()->set_draining(true);
+      response->mutable_status()->set_to_hand_over(left_);
+      if (left_ > 0) --left_;
+    }
     return Done(context);
   }
   grpc::ServerUnaryReactor* ListOwnedMessages(grpc::CallbackServerContext* context,
@@ -192,6 +205,8 @@ class AnsweringNode : public v1::NodeOperations::CallbackService {
   v1::NodeStatus status_;
   std::vector<v1::QueuedMessage> messages_;  // ascending by id
   std::atomic<bool> hanging_ = false;
+  std::atomic<bool> draining_ = false;
+  std::atomic<uint32_t> left_ = 0;
   std::unique_ptr<rpc::Server> server_;
 };
 

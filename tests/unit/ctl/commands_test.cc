@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -26,6 +27,7 @@ class CommandsTest : public testing::Test {
   CommandsTest() : running_(dir_.path()) {
     surroundings_.default_coordinator = running_.get().grpc_address();
     surroundings_.version = "test";
+    surroundings_.poll = std::chrono::milliseconds(5);
   }
   // The exit code; what was printed stands in out_ and err_.
   int Run(std::vector<std::string> arguments) {
@@ -121,6 +123,75 @@ TEST_F(CommandsTest, TheQueueIsSummedListedAndShown) {
   EXPECT_EQ(Run({"cluster", "status"}), 0);
   EXPECT_THAT(out_, HasSubstr(running_.get().cluster_uuid()));
   EXPECT_THAT(out_, HasSubstr("Problem: Node bari-1"));
+}
+
+TEST_F(CommandsTest, ANodeIsShownDrainedAndEvicted) {
+  AnsweringNode a(0xa1), b(0xa2);
+  auto first = std::make_unique<WatchingProcess>(running_.channel(),
+                                                 NodeJoin(0xa1, "roma-1", "roma", a.address()));
+  ASSERT_TRUE(first->ReadUntil(2));
+  auto second = std::make_unique<WatchingProcess>(running_.channel(),
+                                                  NodeJoin(0xa2, "bari-1", "bari", b.address()));
+  ASSERT_TRUE(second->ReadUntil(3));
+  EXPECT_EQ(Run({"node", "show", "roma-1"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("roma-1 (00000000000000a1)"));
+  EXPECT_EQ(Json({"node", "show", "00000000000000a2"})["member"]["name"], "bari-1");
+  EXPECT_EQ(Run({"node", "show", "nobody"}), 1);
+  EXPECT_THAT(err_, HasSubstr("fermoctl node list"));
+  EXPECT_EQ(Run({"node", "evict", "roma-1"}), 1);
+  EXPECT_THAT(err_, HasSubstr("roma-1 is connected and ready"));
+  EXPECT_EQ(Run({"node", "drain", "roma-1", "--dry-run"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("Nothing was changed"));
+  a.Drain(3);
+  EXPECT_EQ(Run({"node", "drain", "roma-1", "--wait", "--reason", "old disk"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("2 segments left\n1 segment left\n"));
+  EXPECT_THAT(out_, HasSubstr("roma-1 is safe to remove: fermoctl node evict roma-1"));
+  EXPECT_EQ(Run({"node", "list"}), 0);
+  EXPECT_THAT(out_, HasSubstr("drained"));
+  EXPECT_EQ(Run({"node", "evict", "roma-1", "--reason", "old disk"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("roma-1 (00000000000000a1) is evicted"));
+  EXPECT_EQ(Json({"node", "list"})["nodes"].size(), 1u);
+  EXPECT_EQ(Run({"node", "drain", "bari-1", "--wait", "--cancel"}), 2);
+}
+
+TEST_F(CommandsTest, TheStatusTellsOfMissingCopiesAndDrains) {
+  AnsweringNode a(0xa1), b(0xa2);
+  WatchingProcess first(running_.channel(), NodeJoin(0xa1, "roma-1", "roma", a.address()));
+  ASSERT_TRUE(first.ReadUntil(2));
+  WatchingProcess second(running_.channel(), NodeJoin(0xa2, "bari-1", "bari", b.address()));
+  ASSERT_TRUE(second.ReadUntil(3));
+  EXPECT_EQ(Run({"cluster", "status"}), 0);
+  EXPECT_EQ(out_.find("Copies:"), std::string::npos);
+  a.mutable_status()->set_at_risk(1);
+  b.mutable_status()->set_under_replicated(4);
+  b.mutable_status()->set_repairs(1);
+  EXPECT_EQ(Run({"cluster", "status"}), 0);
+  EXPECT_THAT(out_, HasSubstr("Copies:   1 message at risk, 4 messages with too few live copies, "
+                              "1 repair under way"));
+  a.Drain(9);
+  EXPECT_EQ(Json({"node", "drain", "roma-1"})["member"]["draining"], true);
+  EXPECT_EQ(Run({"node", "list"}), 0);
+  EXPECT_THAT(out_, HasSubstr("draining, "));
+  EXPECT_EQ(Run({"cluster", "status"}), 0);
+  EXPECT_THAT(out_, HasSubstr("Problem: Node roma-1 (region roma) is draining: "));
+}
+
+TEST_F(CommandsTest, ADomainMayBeKeptInSomeRegions) {
+  AnsweringNode a(0xa1), b(0xa2);
+  WatchingProcess first(running_.channel(), NodeJoin(0xa1, "roma-1", "roma", a.address()));
+  ASSERT_TRUE(first.ReadUntil(2));
+  WatchingProcess second(running_.channel(), NodeJoin(0xa2, "bari-1", "bari", b.address()));
+  ASSERT_TRUE(second.ReadUntil(3));
+  EXPECT_EQ(
+      Run({"domain", "add", "--regions", "roma,bari", "a.test", "--primary", "127.0.0.1:2500"}), 0)
+      << err_;
+  EXPECT_EQ(Run({"domain", "list"}), 0);
+  EXPECT_THAT(out_, HasSubstr("bari, roma"));
+  EXPECT_EQ(Run({"domain", "show", "a.test"}), 0);
+  EXPECT_THAT(out_, HasSubstr("Regions:  bari, roma"));
+  EXPECT_EQ(Run({"domain", "add", "b.test", "--regions", "pisa", "--primary", "127.0.0.1:2500"}),
+            1);
+  EXPECT_THAT(err_, HasSubstr("regions: no node is in region pisa"));
 }
 
 TEST_F(CommandsTest, AnEmptyClusterSaysSo) {

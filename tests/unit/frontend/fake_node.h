@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,10 +40,11 @@ class FakeNode final : public fermoposta::v1::Spool::CallbackService {
   std::atomic<int> verdict{0};
   // What it answers at the first request, before the message is complete.
   std::atomic<int> early_verdict{0};
-  std::atomic<bool> silent{false};  // no verdict ever
-  std::atomic<bool> keep{true};     // remember the messages
-  std::atomic<int> begun{0};        // calls
-  std::atomic<int> cancelled{0};    // calls that ended without a verdict
+  std::atomic<bool> silent{false};          // no verdict ever
+  std::atomic<bool> keeps_silently{false};  // none either, but it can be asked for
+  std::atomic<bool> keep{true};             // remember the messages
+  std::atomic<int> begun{0};                // calls
+  std::atomic<int> cancelled{0};            // calls that ended without a verdict
   std::unique_ptr<rpc::TcpRelay> relay;
 
   // Past the relay.
@@ -69,6 +71,7 @@ class FakeNode final : public fermoposta::v1::Spool::CallbackService {
       if (node_->keep) message_.content += request_.chunk();
       if (!request_.last()) return StartRead(&request_);
       if (node_->silent) return;
+      if (node_->keeps_silently) return node_->KeepFor(std::move(message_));
       const int verdict = node_->verdict;
       if (verdict == 0) response_->set_message_id(node_->Keep(std::move(message_)));
       End(Status(verdict), false);
@@ -93,6 +96,26 @@ class FakeNode final : public fermoposta::v1::Spool::CallbackService {
     std::atomic<bool> ended_{false};
   };
 
+  void KeepFor(Message message) {
+    const uint64_t token = message.open.token();
+    std::string id = Keep(std::move(message));
+    std::lock_guard lock(mutex_);
+    kept_[token] = std::move(id);
+  }
+  grpc::ServerUnaryReactor* Resolve(grpc::CallbackServerContext* context,
+                                    const fermoposta::v1::ResolveRequest* request,
+                                    fermoposta::v1::ResolveResponse* response) override {
+    auto* reactor = context->DefaultReactor();
+    std::lock_guard lock(mutex_);
+    const auto known = kept_.find(request->token());
+    if (known == kept_.end()) {
+      reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "unknown token"));
+      return reactor;
+    }
+    response->set_message_id(known->second);
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
   std::string Keep(Message message) {
     std::lock_guard lock(mutex_);
     if (keep) messages_.push_back(std::move(message));
@@ -115,6 +138,7 @@ class FakeNode final : public fermoposta::v1::Spool::CallbackService {
   std::unique_ptr<rpc::Server> server_;
   std::mutex mutex_;
   std::vector<Message> messages_;
+  std::map<uint64_t, std::string> kept_;  // without a verdict, by token
   int count_ = 0;
 };
 

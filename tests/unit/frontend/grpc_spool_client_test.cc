@@ -44,6 +44,7 @@ class GrpcSpoolClientTest : public testing::Test {
     options_.region = "firenze";
     options_.insecure = true;
     options_.ping_interval = std::chrono::milliseconds(50);
+    options_.resolve_limit = std::chrono::milliseconds(500);
   }
   ~GrpcSpoolClientTest() override {
     client_.reset();
@@ -198,6 +199,26 @@ TEST_F(GrpcSpoolClientTest, CallsTheLossOfANodeAfterTheLastChunkUnknown) {
   near.relay->Refuse(true);
   ASSERT_TRUE(loop_.RunUntil([&] { return verdict.has_value(); }));
   EXPECT_EQ(verdict->status().code(), StatusCode::kUnknown);
+  EXPECT_EQ(far.begun, 0);
+}
+
+TEST_F(GrpcSpoolClientTest, AsksTheSameNodeForAVerdictThatItDidNotHear) {
+  options_.resolve_limit = std::chrono::seconds(30);
+  FakeNode& near = AddNode("firenze");
+  FakeNode& far = AddNode("roma");
+  Start(2);
+  near.keeps_silently = true;
+  std::optional<Verdict> verdict;
+  asio::co_spawn(loop_.executor(), SendMessage(client_.get(), {"a"}),
+                 [&](std::exception_ptr, Verdict v) { verdict = std::move(v); });
+  ASSERT_TRUE(loop_.RunUntil([&] { return near.messages().size() == 1; }));
+  near.relay->Refuse(true);
+  ASSERT_TRUE(loop_.RunUntil([&] { return client_->CountNodes().ready == 1; }));
+  near.relay->Refuse(false);
+  ASSERT_TRUE(loop_.RunUntil([&] { return verdict.has_value(); }));
+  ASSERT_TRUE(verdict->ok()) << verdict->status();
+  EXPECT_EQ(**verdict, "id-1");
+  EXPECT_EQ(near.begun, 1);
   EXPECT_EQ(far.begun, 0);
 }
 

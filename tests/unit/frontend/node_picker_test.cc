@@ -63,6 +63,7 @@ TEST(NodePicker, LeavesOutThoseThatWereTried) {
   EXPECT_EQ(picker.Pick({NodeId(1)}), NodeId(3));
   EXPECT_EQ(picker.Pick({NodeId(1), NodeId(3), NodeId(2)}), NodeId(4));
   EXPECT_FALSE(picker.Pick({NodeId(1), NodeId(2), NodeId(3), NodeId(4)}).has_value());
+  EXPECT_EQ(picker.Pick({}, {"nowhere"}), std::nullopt);
 }
 
 TEST(NodePicker, KeepsWhatItKnowsAcrossSnapshotsAndForgetsEvictedNodes) {

@@ -60,13 +60,13 @@ TEST(WireSize, ADenseSetIsAFewRanges) {
   inventory.finished.remove(40'000);
   inventory.held = Range(40'000, 40'001);
   ExpectBound(cluster::DataMessage(inventory));
-  EXPECT_LT(WireSize(cluster::DataMessage(inventory)), 300u);
+  EXPECT_LT(WireSize(cluster::DataMessage(inventory)), 400u);
 }
 
 TEST(WireSize, TwoBlocksWithALargeHoleBetweenThemAreTwoRanges) {
   cluster::Fetch fetch{kSegment, Range(0, 30'000) | Range(50'000, 65536)};
   ExpectBound(cluster::DataMessage(fetch));
-  EXPECT_LT(WireSize(cluster::DataMessage(fetch)), 300u);
+  EXPECT_LT(WireSize(cluster::DataMessage(fetch)), 400u);
 }
 
 TEST(WireSize, ASparseSetIsBilledInFull) {

@@ -21,6 +21,9 @@ StoredSegment FullSegment() {
   segment.record.epoch = Epoch(1000);
   segment.record.owner = NodeId(2);
   segment.record.sealed = true;
+  segment.record.next_holders = {NodeId(2), NodeId(7)};
+  segment.record.next_epoch = Epoch(1001);
+  segment.record.regions = {"firenze", "roma"};
   segment.promised = Epoch(1001);
   segment.promised_to = NodeId(UINT64_MAX);
   segment.closed = true;
@@ -75,10 +78,10 @@ TEST(StoredSegment, WithMalformedRangesIsRefused) {
 
 TEST(StoredSegment, OfAnUnknownVersionIsRefusedByName) {
   std::string octets = Encode(FullSegment());
-  octets[0] = 2;
+  octets[0] = 3;
   auto status = DecodeStoredSegment(Resealed(octets)).status();
   EXPECT_TRUE(absl::IsDataLoss(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("version 2"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("version 3"));
 }
 
 TEST(StoredSegment, WithUnknownFlagsOrTrailingOctetsIsRefused) {

@@ -1,0 +1,125 @@
+// What a claim that holds makes of its claimant: a new owner, an owner with a
+// new list of holders, or one that hands over and leaves.
+#include <algorithm>
+
+#include "lib/cluster/replica.h"
+
+namespace fermo::cluster {
+
+// The fate of a proposed list, which a quorum of it and of the committed one
+// have promised to us: committed when the nodes that join have all there is,
+// else gone. Either is safe at a new epoch (docs/replication.md, "Lists").
+void Replica::SettleList(Segment& segment, const ClaimState& claim) {
+  SegmentRecord& record = segment.record;
+  if (record.next_epoch == Epoch()) {
+    record.next_holders.clear();
+    return;
+  }
+  SeqSet known = segment.held | segment.finished | segment.aborted;
+  SeqSet finished = segment.finished;
+  for (const auto& [from, promise] : claim.promises) {
+    const Inventory& has = promise.inventory;
+    known |= has.held | has.finished | has.aborted;
+    finished |= has.finished;
+  }
+  bool complete = true;
+  for (NodeId node : record.next_holders) {
+    if (record.HasHolder(node)) continue;
+    const auto promise = claim.promises.find(node);
+    const Inventory none;
+    const Inventory& has = promise == claim.promises.end() ? none : promise->second.inventory;
+    complete = complete && promise != claim.promises.end() && finished.isSubset(has.finished) &&
+               known.isSubset(has.held | has.finished | has.aborted);
+  }
+  const std::vector<NodeId> everybody = record.Everybody();
+  if (complete) record.holders = record.next_holders;
+  record.next_holders.clear();
+  record.next_epoch = Epoch();
+  record.former_holders.clear();
+  for (NodeId node : everybody) {
+    if (!record.HasHolder(node) && !IsEvicted(node)) record.former_holders.push_back(node);
+  }
+  ++record.list_version;
+  AddNote(complete ? "holders_changed" : "holders_kept", segment, {}, record.holders.size());
+}
+
+// Views for all that have or had copies and are not evicted; what is known of
+// them stays.
+void Replica::RefreshViews(Segment& segment) {
+  OwnerState& owner = *segment.owner;
+  std::vector<HolderView> views;
+  const auto add = [&](NodeId node, HolderView::Role role) {
+    if (node == options_.self || IsEvicted(node)) return;
+    HolderView* known = owner.Find(node);
+    HolderView& view = views.emplace_back(known == nullptr ? HolderView{} : std::move(*known));
+    view.node = node;
+    view.role = role;
+  };
+  for (NodeId node : segment.record.holders) add(node, HolderView::Role::kHolder);
+  for (NodeId node : segment.record.former_holders) add(node, HolderView::Role::kFormer);
+  if (owner.repair) {
+    for (NodeId node : owner.repair->holders) {
+      const auto known = std::find_if(views.begin(), views.end(),
+                                      [node](const HolderView& view) { return view.node == node; });
+      if (known == views.end()) {
+        add(node, HolderView::Role::kJoining);
+      } else if (known->role == HolderView::Role::kFormer) {
+        known->role = HolderView::Role::kJoining;
+      }
+    }
+  }
+  owner.holders = std::move(views);
+}
+
+void Replica::StartTenure(Segment& segment, const ClaimState& claim) {
+  StopSurviving(segment);
+  segment.owner = std::make_unique<OwnerState>();
+  OwnerState& owner = *segment.owner;
+  owner.tenure = next_tenure_++;
+  RefreshViews(segment);
+  for (uint32_t seq : segment.held) {
+    if (segment.AllOutcomesStored(Seq(seq))) owner.done_here.add(seq);
+  }
+  Promise own;
+  if (options_.machine_restarted_at != Instant{}) {
+    own.all_wait = options_.machine_restarted_at + options_.grace - now_;
+  }
+  for (const auto& [seq, heard] : segment.heard) {
+    own.in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot});
+  }
+  TakeWaits(segment, own);
+  for (const auto& [from, promise] : claim.promises) TakeWaits(segment, promise);
+}
+
+// The same owner at a later epoch: delivery goes on, and what is under way is
+// announced anew, to the new list.
+void Replica::RenewTenure(Segment& segment) {
+  if (segment.writer) {
+    AbortAllPending(segment);
+    RefuseUploads(segment);
+    segment.writer->closing = true;
+  }
+  OwnerState& owner = *segment.owner;
+  owner.repair.reset();
+  owner.close_sent = false;
+  for (HolderView& view : owner.holders) view.lease_until = now_;
+  RefreshViews(segment);
+  for (auto& [seq, attempt] : owner.attempts) {
+    attempt.cleared = false;
+    AnnounceAttempt(segment, seq, attempt);
+  }
+}
+
+// A draining node has put others in its place: they hear of it, and the first
+// of them claims.
+void Replica::HandOver(Segment& segment) {
+  for (const HolderView& view : segment.owner->holders) {
+    Heartbeat release;
+    release.segments.push_back(segment.record);
+    Tell(view.node, std::move(release));
+  }
+  AddNote("handed_over", segment, {}, segment.held.cardinality());
+  LoseOwnership(segment);
+}
+
+}  // namespace fermo::cluster

@@ -1,0 +1,53 @@
+// What the machine tells of itself: metrics, status pages, the operator.
+#include <algorithm>
+
+#include "lib/cluster/replica.h"
+
+namespace fermo::cluster {
+namespace {
+
+// The owned messages that are on fewer than `copies` live holders, ourselves
+// included.
+SeqSet OnFewerThan(uint32_t copies, const SeqSet& held, const std::vector<const SeqSet*>& others) {
+  if (copies <= 1) return {};
+  std::vector<SeqSet> on(copies - 1);  // on[k]: on more than k others
+  for (const SeqSet* has : others) {
+    for (size_t k = on.size() - 1; k > 0; --k) on[k] |= on[k - 1] & *has;
+    on[0] |= *has;
+  }
+  return held - on.back();
+}
+
+}  // namespace
+
+Replica::View Replica::GetView(Instant now) const {
+  View view;
+  view.draining = IsDraining(options_.self);
+  for (const auto& [id, segment] : segments_) {
+    if (segment.closed) continue;
+    ++view.segments;
+    const uint64_t held = segment.held.cardinality();
+    view.held += held;
+    if (held > 0) view.held_segments.push_back({id, segment.owner != nullptr, held});
+    if (segment.survivor) ++view.surviving;
+    if (view.draining && segment.record.HasHolder(options_.self)) ++view.to_hand_over;
+    if (!segment.owner) continue;
+    ++view.owned;
+    if (segment.owner->repair) ++view.repairs;
+    std::vector<const SeqSet*> others;
+    for (const HolderView& holder : segment.owner->holders) {
+      const bool counts = holder.role == HolderView::Role::kHolder;
+      if (counts && IsLive(holder.node, now)) others.push_back(&holder.has);
+    }
+    view.under_replicated += OnFewerThan(options_.copies, segment.held, others).cardinality();
+    view.at_risk += OnFewerThan(WriteQuorum(segment.record), segment.held, others).cardinality();
+  }
+  for (const auto& [id, peer] : peers_) {
+    PeerStatus status{id, IsLive(id, now), std::nullopt};
+    if (peer.last_heard) status.last_heard = now - *peer.last_heard;
+    view.peers.push_back(status);
+  }
+  return view;
+}
+
+}  // namespace fermo::cluster

@@ -1,0 +1,255 @@
+// What goes wrong, what the operator does about it, and how all is healed.
+#include "tests/sim/simulation_run.h"
+
+namespace fermo::sim {
+
+using namespace std::chrono_literals;
+
+void Simulation::Publish() {
+  if (coordinator_.gone) return;
+  for (auto& node : nodes_) {
+    SimNode* to = node.get();
+    scheduler_.After(random_.Jitter(300ms, 0.99), [this, to] {
+      if (!coordinator_.gone) to->Configure(coordinator_.snapshot());
+    });
+  }
+}
+
+void Simulation::Wipe(int index, Duration until_replaced) {
+  SimNode& node = *nodes_[index];
+  const NodeId old = node.id();
+  node.Wipe();
+  scheduler_.After(random_.Jitter(3s, 0.9), [this, old] {
+    history_.Add(scheduler_.now(), "the operator evicts {}", ToString(old));
+    coordinator_.Evict(old);
+  });
+  scheduler_.After(until_replaced, [this, index] { nodes_[index]->Boot(); });
+}
+
+void Simulation::AwaitDrained(int index, NodeId id) {
+  SimNode& node = *nodes_[index];
+  if (node.id() != id) return;  // wiped meanwhile
+  if (!node.IsSafeToRemove()) {
+    scheduler_.After(1s, [this, index, id] { AwaitDrained(index, id); });
+    return;
+  }
+  history_.Add(scheduler_.now(), "node {} says that it is safe to remove", index);
+  Wipe(index, 2s);
+}
+
+void Simulation::Cut(int from, int to, int by) {
+  if (from == to) return;
+  int& cuts = cuts_[{from, to}];
+  cuts += by;
+  network_.Cut(from, to, cuts > 0);
+}
+
+void Simulation::CutPaths(const Fault& fault, int by) {
+  const bool one_way = fault.kind == FaultKind::kCutOneWay;
+  const bool pair = one_way || fault.kind == FaultKind::kCutBothWays;
+  for (int other = 0; other < size(); ++other) {
+    if (pair && other != fault.other) continue;
+    Cut(fault.node, other, by);
+    if (!one_way) Cut(other, fault.node, by);
+  }
+}
+
+void Simulation::Split(Duration span) {
+  if (healing_) return;
+  std::vector<bool> left;
+  for (int i = 0; i < size(); ++i) left.push_back(random_.OneIn(0.5));
+  history_.Add(scheduler_.now(), "SPLIT for {} ms", span / 1ms);
+  const auto cut = [this, left](int by) {
+    for (int a = 0; a < size(); ++a) {
+      for (int b = 0; b < size(); ++b) {
+        if (left[a] != left[b]) Cut(a, b, by);
+      }
+    }
+  };
+  cut(1);
+  scheduler_.After(span, [this, cut] {
+    if (!healing_) cut(-1);
+  });
+}
+
+// What happens to the fault's own node; whether that is all.
+bool Simulation::BeginAtNode(const Fault& fault) {
+  SimNode& node = *nodes_[fault.node];
+  switch (fault.kind) {
+    case FaultKind::kCrash:
+      node.Crash();
+      break;
+    case FaultKind::kPower:
+      node.LosePower();
+      break;
+    case FaultKind::kPowerAtPromise:
+      node.LosePowerAtPromise();
+      break;
+    case FaultKind::kPowerAtWrite:
+      node.LosePowerAtWrite(1 + static_cast<uint32_t>(random_.Uniform(20)));
+      break;
+    case FaultKind::kRegion:
+      for (auto& other : nodes_) {
+        if (other->region() == node.region()) other->LosePower();
+      }
+      break;
+    case FaultKind::kStall:
+      node.Stall(fault.span);
+      break;
+    case FaultKind::kStallBeforeDot:
+      node.StallBeforeNextDot(fault.span);
+      break;
+    case FaultKind::kSlowDisk:
+      node.SlowDisk(500ms);
+      break;
+    case FaultKind::kStuckDisk:
+      node.SlowDisk(fault.span);
+      break;
+    case FaultKind::kFailingDisk:
+      node.FailDisk();
+      break;
+    case FaultKind::kFullDisk:
+      node.FillDisk(true);
+      break;
+    case FaultKind::kRestart:
+      node.StopAccepting();
+      break;
+    case FaultKind::kWipe:
+      if (!oracle_.MayLose(fault.node) && size() > 1) Wipe(fault.node, fault.span);
+      break;
+    case FaultKind::kDrain:
+      if (size() == 1) break;
+      coordinator_.Drain(node.id());
+      AwaitDrained(fault.node, node.id());
+      break;
+    case FaultKind::kLongAbsence:
+      node.LosePower();
+      break;
+    default:
+      return false;
+  }
+  return true;
+}
+
+void Simulation::BeginAround(const Fault& fault) {
+  switch (fault.kind) {
+    case FaultKind::kIsolateWithCrash:
+      if (fault.other != fault.node) {
+        nodes_[fault.other]->Crash();
+        nodes_[fault.other]->on_death();
+      }
+      CutPaths(fault, 1);
+      break;
+    case FaultKind::kCutOneWay:
+    case FaultKind::kCutBothWays:
+    case FaultKind::kIsolate:
+      CutPaths(fault, 1);
+      break;
+    case FaultKind::kLossy:
+      network_.SetLossy(0.2);
+      break;
+    case FaultKind::kPrimaryDown:
+      primary_.up = false;
+      break;
+    case FaultKind::kPrimaryUnsure:
+      primary_.loses_reply = 0.1;
+      primary_.refuses_leg = 0.2;
+      break;
+    case FaultKind::kSplit:
+      Split(fault.span);
+      break;
+    case FaultKind::kSplitAtProposal:
+      nodes_[fault.node]->TellOfProposal();
+      break;
+    case FaultKind::kCoordinatorGone:
+      coordinator_.gone = true;
+      break;
+    default:
+      break;
+  }
+}
+
+void Simulation::Begin(const Fault& fault) {
+  if (healing_) return;
+  history_.Add(scheduler_.now(), "FAULT {} at node {} (other {}) for {} ms", ToString(fault.kind),
+               fault.node, fault.other, fault.span / 1ms);
+  if (!BeginAtNode(fault)) BeginAround(fault);
+  if (!healing_) scheduler_.After(fault.span, [this, fault] { End(fault); });
+}
+
+void Simulation::End(const Fault& fault) {
+  SimNode& node = *nodes_[fault.node];
+  switch (fault.kind) {
+    case FaultKind::kCrash:
+    case FaultKind::kPower:
+    case FaultKind::kLongAbsence:
+      node.Boot();
+      break;
+    case FaultKind::kRegion:
+      for (auto& other : nodes_) {
+        if (other->region() == node.region()) other->Boot();
+      }
+      break;
+    case FaultKind::kCutOneWay:
+    case FaultKind::kCutBothWays:
+    case FaultKind::kIsolate:
+    case FaultKind::kIsolateWithCrash:
+      if (!healing_) CutPaths(fault, -1);
+      break;
+    case FaultKind::kSlowDisk:
+    case FaultKind::kStuckDisk:
+      node.SlowDisk(1ms);
+      break;
+    case FaultKind::kFullDisk:
+      node.FillDisk(false);
+      break;
+    case FaultKind::kLossy:
+      network_.SetLossy(0);
+      break;
+    case FaultKind::kPrimaryDown:
+      primary_.up = true;
+      break;
+    case FaultKind::kPrimaryUnsure:
+      primary_.loses_reply = primary_.refuses_leg = 0;
+      break;
+    case FaultKind::kRestart:
+      node.Crash();
+      node.Boot();
+      break;
+    case FaultKind::kCoordinatorGone:
+      coordinator_.gone = false;
+      Publish();
+      break;
+    case FaultKind::kStall:
+    case FaultKind::kStallBeforeDot:
+    case FaultKind::kSplit:
+    case FaultKind::kSplitAtProposal:
+    case FaultKind::kWipe:
+    case FaultKind::kDrain:
+    case FaultKind::kFailingDisk:
+    case FaultKind::kPowerAtPromise:
+    case FaultKind::kPowerAtWrite:
+      break;
+  }
+}
+
+void Simulation::Heal() {
+  history_.Add(scheduler_.now(), "HEALING");
+  healing_ = true;
+  for (auto& [path, cuts] : cuts_) {
+    cuts = 0;
+    network_.Cut(path.first, path.second, false);
+  }
+  network_.SetLossy(0);
+  coordinator_.gone = false;
+  primary_ = SimPrimary{};
+  primary_.up = true;
+  for (auto& node : nodes_) {
+    node->FillDisk(false);
+    node->SlowDisk(1ms);
+    node->Boot();
+  }
+  Publish();
+}
+
+}  // namespace fermo::sim

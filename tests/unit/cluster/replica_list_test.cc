@@ -1,0 +1,160 @@
+// Lists of holders that are prepared or proposed, and whose owner dies before
+// they stand: who settles them, and how.
+#include <gtest/gtest.h>
+
+#include "tests/support/replica_cluster.h"
+
+namespace fermo::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ReplicaList : public testing::Test {
+ protected:
+  static cluster::ReplicaOptions Options() {
+    cluster::ReplicaOptions options;
+    options.repair_after = 1min;
+    return options;
+  }
+  // Node 0 takes a message; one of the two in catania has it, one has not.
+  void Accept(uint32_t legs = 1, uint32_t chunks = 1) {
+    ids.push_back(c.AcceptOne(0, legs, chunks));
+    segment = ids[0].segment;
+    const bool second = RecordAt(0).HasHolder(c.Id(2));
+    third = second ? 2 : 3;
+    spare = second ? 3 : 2;
+  }
+  // As the node knows it; empty when it knows nothing.
+  const cluster::SegmentRecord& RecordAt(int node) {
+    static const cluster::SegmentRecord none;
+    const cluster::Segment* known = c.IsUp(node) ? c.replica(node).Find(segment) : nullptr;
+    return known == nullptr ? none : known->record;
+  }
+  // The third holder stays away until node 0 has proposed the spare node in its
+  // place; nobody has told it yet whether that holds.
+  bool Propose() {
+    c.Kill(third);
+    return c.RunUntil([&] { return RecordAt(1).next_epoch != Epoch(); }, 2min) &&
+           RecordAt(spare).next_epoch != Epoch() && RecordAt(0).epoch == Epoch(1);
+  }
+  int Settled() { return c.NotesOf("holders_changed") + c.NotesOf("holders_kept"); }
+  // All is delivered once, and forgotten by all.
+  void ExpectTheEnd() {
+    c.primary_up = true;
+    EXPECT_TRUE(c.RunUntil([&] { return c.Lost() == 0; }, 1min));
+    for (int node = 0; node < c.size(); ++node) {
+      if (!c.IsUp(node)) c.Restart(node);
+    }
+    EXPECT_TRUE(c.RunUntil([&] { return c.Forgotten(segment); }, 2min));
+    EXPECT_EQ(c.Extra(), 0);
+  }
+
+  ReplicaCluster c{{"firenze", "roma", "catania", "catania"}, Options()};
+  SegmentId segment{NodeId(1), 1, 1};
+  std::vector<MessageId> ids;
+  int third = -1;
+  int spare = -1;
+};
+
+TEST_F(ReplicaList, WhoJoinsIsGivenBodiesMarksAndOutcomes) {
+  c.Run(1s);
+  c.primary_up = true;
+  Accept();
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 5s));
+  // Of this one only the first leg is delivered.
+  c.one_leg_at_a_time = true;
+  c.on_dot = [&](int, const MessageId&) {
+    c.primary_up = false;
+    return true;
+  };
+  Accept(2);
+  ASSERT_TRUE(c.RunUntil([&] { return c.LegDeliveries(ids[1], 0) == 1; }, 5s));
+  Accept(1, 3);
+  c.on_dot = nullptr;
+  c.Kill(third);
+  ASSERT_TRUE(c.RunUntil([&] { return RecordAt(0).list_version == 2; }, 2min));
+  EXPECT_TRUE(c.disk(spare).Finished(ids[0]));
+  EXPECT_TRUE(c.disk(spare).Holds(ids[1]));
+  EXPECT_TRUE(c.disk(spare).KnowsOutcome(ids[1], 0));
+  EXPECT_TRUE(c.disk(spare).Holds(ids[2]));
+  c.Run(100ms);
+  for (int node : {1, spare}) EXPECT_TRUE(RecordAt(node) == RecordAt(0)) << "node " << node;
+  ExpectTheEnd();
+}
+
+// It would make two with the one holder that is left.
+TEST_F(ReplicaList, WhoWasGivenCopiesInAdvanceMakesNoQuorum) {
+  c.Run(1s);
+  Accept();
+  c.Kill(third);
+  ASSERT_TRUE(c.RunUntil([&] { return c.disk(spare).Holds(ids[0]); }, 2min));
+  c.Kill(0);
+  ASSERT_TRUE(RecordAt(spare).Proposes(c.Id(spare)));
+  ASSERT_EQ(RecordAt(spare).next_epoch, Epoch());
+  c.Run(30s);
+  EXPECT_EQ(c.NotesOf("takeover"), 0);
+  EXPECT_EQ(c.OwnerOf(segment), -1);
+  EXPECT_TRUE(c.disk(spare).Holds(ids[0]));
+  c.Kill(1);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("stray_copies_dropped") == 1; }, 2min));
+  c.Run(10ms);  // the disk follows
+  EXPECT_FALSE(c.disk(spare).Holds(ids[0]));
+  c.Restart(0);
+  c.Restart(1);
+  ExpectTheEnd();
+}
+
+TEST_F(ReplicaList, AListWhoseOwnerDiedStandsWhenWhoJoinsHasAll) {
+  c.Run(1s);
+  Accept();
+  ASSERT_TRUE(Propose());
+  c.Kill(0);
+  c.Restart(third);
+  ASSERT_TRUE(c.RunUntil([&] { return Settled() > 0; }, 40s));
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(segment) > 0; }, 20s));
+  EXPECT_EQ(c.NotesOf("holders_changed"), 1);
+  EXPECT_EQ(c.NotesOf("holders_kept"), 0);
+  const cluster::SegmentRecord& record = RecordAt(c.OwnerOf(segment));
+  EXPECT_TRUE(record.HasHolder(c.Id(spare)));
+  EXPECT_FALSE(record.HasHolder(c.Id(third)));
+  EXPECT_TRUE(record.HadHolder(c.Id(third)));
+  EXPECT_TRUE(record.next_holders.empty());
+  ExpectTheEnd();
+}
+
+TEST_F(ReplicaList, AListWhoseOwnerDiedIsGoneWhenWhoJoinsCannotShowThatItHasAll) {
+  c.Run(1s);
+  Accept();
+  ASSERT_TRUE(Propose());
+  c.Kill(0);
+  c.Kill(spare);
+  c.Restart(third);
+  c.Restart(0);
+  ASSERT_TRUE(c.RunUntil([&] { return Settled() > 0; }, 40s));
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(segment) >= 0; }, 20s));
+  EXPECT_EQ(c.NotesOf("holders_kept"), 1);
+  EXPECT_EQ(c.NotesOf("holders_changed"), 0);
+  const cluster::SegmentRecord& record = RecordAt(c.OwnerOf(segment));
+  EXPECT_TRUE(record.HasHolder(c.Id(third)));
+  EXPECT_FALSE(record.HasHolder(c.Id(spare)));
+  EXPECT_TRUE(record.HadHolder(c.Id(spare))) << "it has copies, and is to be asked at the end";
+  EXPECT_TRUE(record.next_holders.empty());
+  ExpectTheEnd();
+}
+
+// The old list alone has a quorum, the new one has none: it may be committed.
+TEST_F(ReplicaList, WhileAListIsProposedAQuorumOfTheOldOneIsNotEnough) {
+  c.Run(1s);
+  Accept();
+  ASSERT_TRUE(Propose());
+  c.Kill(0);
+  c.Kill(spare);
+  c.Restart(third);
+  c.Run(40s);
+  EXPECT_EQ(c.NotesOf("takeover"), 0);
+  c.Restart(spare);
+  ExpectTheEnd();
+}
+
+}  // namespace
+}  // namespace fermo::test
