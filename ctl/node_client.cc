@@ -10,6 +10,7 @@
 #include "ctl/table.h"
 #include "ctl/views_client.h"
 #include "fmt/format.h"
+#include "lib/base/units.h"
 
 namespace fermo::ctl {
 
@@ -20,6 +21,8 @@ namespace {
 
 // A coordinator that restarts is waited for, in polls that fail in a row.
 constexpr int kMaxFailedPolls = 30;
+// A handing over may wait ten minutes for the reply to a final dot.
+constexpr Duration kNoProgress = std::chrono::minutes(30);
 
 bool IsDrained(const v1::NodeInfo& node) {
   return node.member().draining() && node.reachable() && node.status().draining() &&
@@ -143,6 +146,7 @@ absl::Status AwaitDrained(Session& session, const v1::Member& member) {
   const std::string id = NodeIdOf(member.node());
   std::string said;
   int failed = 0;
+  Instant progress = BootClock::now();
   while (true) {
     v1::ListNodesResponse response;
     absl::Status status = session.Call(&Stub::ListNodes, v1::ListNodesRequest(), &response);
@@ -160,7 +164,14 @@ absl::Status AwaitDrained(Session& session, const v1::Member& member) {
       if (++failed == kMaxFailedPolls) return status;
       line = "no answer from the coordinator: " + Printable(std::string(status.message()));
     }
-    if (line != said && !session.json()) session.out() << line << std::endl;
+    if (line != said) {
+      if (!session.json()) session.out() << line << std::endl;
+      progress = BootClock::now();
+    } else if (BootClock::now() - progress >= kNoProgress) {
+      return absl::DeadlineExceededError(
+          fmt::format("{} for {}; it goes on draining, look again with `fermoctl node show {}`",
+                      line, FormatDuration(kNoProgress), id));
+    }
     said = line;
     std::this_thread::sleep_for(session.poll());
   }

@@ -139,7 +139,9 @@ void Replica::On(const PeerDown& event) {
   }
 }
 
+// What an evicted node says counts for nothing: it may not know that it is one.
 void Replica::On(const ControlReceived& event) {
+  if (IsEvicted(event.from)) return;
   Peer& peer = peers_[event.from];
   peer.last_heard = now_;
   if (event.boot > peer.boot) {
@@ -150,6 +152,7 @@ void Replica::On(const ControlReceived& event) {
 }
 
 void Replica::On(const DataReceived& event) {
+  if (IsEvicted(event.from)) return;
   std::visit([&](const auto& message) { Receive(event.from, message); }, event.message);
 }
 

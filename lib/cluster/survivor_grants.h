@@ -20,11 +20,14 @@ class SurvivorGrants {
 
   bool Ask(const SegmentId& segment, NodeId holder, Instant now) {
     if (now < silent_until_) return false;
-    std::erase_if(grants_,
-                  [&](const auto& entry) { return now - entry.second.asked > 2 * lease_; });
-    const auto [grant, made] = grants_.try_emplace(segment, Grant{holder, now});
-    if (grant->second.holder != holder) return false;
-    grant->second.asked = now;
+    const auto over = [&](const Grant& grant) { return now - grant.asked > 2 * lease_; };
+    if (now >= next_sweep_) {  // not at each question: there is one for every segment
+      std::erase_if(grants_, [&](const auto& entry) { return over(entry.second); });
+      next_sweep_ = now + lease_;
+    }
+    Grant& grant = grants_.try_emplace(segment, Grant{holder, now}).first->second;
+    if (grant.holder != holder && !over(grant)) return false;
+    grant = Grant{holder, now};
     return true;
   }
   size_t size() const { return grants_.size(); }
@@ -36,6 +39,7 @@ class SurvivorGrants {
   };
   const Duration lease_;
   const Instant silent_until_;
+  Instant next_sweep_{};
   std::map<SegmentId, Grant> grants_;
 };
 

@@ -26,7 +26,7 @@ class AckTimes {
     std::deque<Entry>& waiting = waiting_[peer];
     while (!waiting.empty() && waiting.front().message.segment == stored.segment &&
            cluster::Contains(stored.seqs, waiting.front().message.seq)) {
-      observe(now - waiting.front().sent);
+      if (!stored.refused) observe(now - waiting.front().sent);
       waiting.pop_front();
     }
     while (!waiting.empty() && now - waiting.front().sent > kLongest) waiting.pop_front();

@@ -68,6 +68,8 @@ class MeshService::Impl {
   void ApplySnapshot(const cluster::Snapshot& snapshot) {
     snapshot_ = snapshot;
     if (closed_) return;
+    CloseEvicted(control_in_);
+    CloseEvicted(data_in_);
     for (auto it = peers_.begin(); it != peers_.end();) {
       const cluster::Member* member = snapshot.FindMember(it->first);
       const bool keep = member != nullptr && member->address == it->second.address;
@@ -82,6 +84,18 @@ class MeshService::Impl {
     }
     for (const cluster::Member& member : snapshot.members) {
       if (member.node != options_.self && !peers_.contains(member.node)) Connect(member);
+    }
+  }
+
+  // It came while it was a member; its next stream is refused.
+  template <class Traits>
+  void CloseEvicted(Incoming<Traits>& in) {
+    for (const NodeId node : snapshot_.evicted) {
+      const auto current = in.current.find(node);
+      if (current == in.current.end()) continue;
+      const auto stream = in.streams.find(current->second);
+      if (stream == in.streams.end()) continue;
+      stream->second->Close(absl::FailedPreconditionError("the node is evicted"));
     }
   }
 

@@ -17,6 +17,9 @@ struct SpoolCore::Inbox {
 
 namespace {
 
+// Verdicts that are asked for at a time.
+constexpr size_t kMostQuestions = 4096;
+
 bool IsCopy(const cluster::Event& event) {
   const auto* data = std::get_if<cluster::DataReceived>(&event);
   return data != nullptr && (std::holds_alternative<cluster::Append>(data->message) ||
@@ -165,6 +168,10 @@ cluster::UploadId SpoolCore::Begin(std::vector<std::string> regions, Settled set
 }
 
 void SpoolCore::Resolve(uint64_t token, Settled settled) {
+  if (resolving_.size() >= kMostQuestions) {
+    settled(absl::ResourceExhaustedError("too many verdicts are asked for at this moment"));
+    return;
+  }
   const cluster::UploadId id = next_upload_++;
   resolving_[id] = std::move(settled);
   Apply(cluster::ResolveUpload{id, token});

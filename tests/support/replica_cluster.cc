@@ -74,10 +74,15 @@ void ReplicaCluster::Isolate(int node, bool isolated) {
 }
 
 void ReplicaCluster::Evict(int node) {
+  EvictUntold(node);
+  Feed(node, cluster::SnapshotChanged{snapshot_});
+}
+
+void ReplicaCluster::EvictUntold(int node) {
   std::erase_if(snapshot_.members,
                 [id = Id(node)](const cluster::Member& member) { return member.node == id; });
   snapshot_.evicted.push_back(Id(node));
-  Publish();
+  Publish(node);
 }
 
 void ReplicaCluster::Drain(int node) {
@@ -87,9 +92,11 @@ void ReplicaCluster::Drain(int node) {
   Publish();
 }
 
-void ReplicaCluster::Publish() {
+void ReplicaCluster::Publish(int but) {
   ++snapshot_.generation;
-  for (int node = 0; node < size(); ++node) Feed(node, cluster::SnapshotChanged{snapshot_});
+  for (int node = 0; node < size(); ++node) {
+    if (node != but) Feed(node, cluster::SnapshotChanged{snapshot_});
+  }
 }
 
 void ReplicaCluster::Connect(int a, int b, bool up) {

@@ -50,6 +50,7 @@ class ReplicaCluster {
   // --- The coordinator. All who are up hear of a change at once, the node
   // itself included; who boots later starts with it.
   void Evict(int node);
+  void EvictUntold(int node);  // all others hear of it
   void Drain(int node);
   // The answer to every node that asks to deliver alone.
   cluster::SurvivorVerdict::Kind survivor_verdict = cluster::SurvivorVerdict::Kind::kRefused;
@@ -132,7 +133,7 @@ class ReplicaCluster {
   void Boot(int index);
   void Connect(int a, int b, bool up);
   void StepTime();
-  void Publish();  // the snapshot
+  void Publish(int but = -1);  // the snapshot
   void Perform(int index, cluster::Actions actions);
   void Do(int index, cluster::SendControl& action);
   void Do(int index, cluster::SendData& action);

@@ -111,6 +111,17 @@ TEST_F(ReplicaRepair, AnEvictedHolderIsReplacedAtOnce) {
   EXPECT_EQ(c.Deliveries(id), 1);
 }
 
+TEST_F(ReplicaRepair, NobodyListensToAnEvictedNodeThatDoesNotKnowOfIt) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.EvictUntold(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(id.segment) > 0; }, 30s));
+  EXPECT_FALSE(c.replica(0).MayStart(id.segment, c.now())) << "nobody leases to it";
+  const cluster::UploadId upload = c.Accept(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Verdict(upload) != nullptr; }, 30s));
+  EXPECT_FALSE(c.Verdict(upload)->ok()) << "nobody copies for it";
+}
+
 TEST_F(ReplicaRepair, ADrainingOwnerHandsOver) {
   c.Run(1s);
   const MessageId id = c.AcceptOne(0);
