@@ -39,6 +39,9 @@ void Replica::TickSync(Segment& segment) {
   for (HolderView& view : segment.owner->holders) {
     SeqSet missing = wanted & view.has;
     if (view.role != HolderView::Role::kFormer) missing |= segment.held - view.has;
+    // Who told us an outcome is not told it, and so never says that it is on its
+    // disk: of two holders none other could.
+    if (view.role == HolderView::Role::kHolder) missing |= segment.owner->done_here - view.done;
     if (!view.synced || missing.isEmpty()) {
       view.first_lacking.reset();
     } else if (view.first_lacking != missing.minimum()) {
