@@ -33,7 +33,9 @@ struct GrpcSpoolClientOptions {
   // append budget, so that the node normally speaks first.
   Duration verdict_deadline = std::chrono::seconds(30);
   // After a verdict that was not heard: how long the node is asked for it.
-  Duration resolve_limit = std::chrono::seconds(30);
+  // Enough for a connection that broke; the sender of a message whose node died
+  // gets its 451 and goes on.
+  Duration resolve_limit = std::chrono::seconds(1);
   // For one chunk to be taken by the transport.
   Duration write_deadline = std::chrono::seconds(30);
 };
