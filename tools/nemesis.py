@@ -3,14 +3,16 @@
 
     tools/nemesis.py [--minutes M] [--seed S] [--nodes-per-region N] [--bin DIR] [--dir DIR]
 
-Three regions on loopback take mail by SMTP without a pause while faults, drawn
-from the seed, strike one after the other: SIGKILL, SIGSTOP, a region's loss, a lost
-disk, a drain, a partition between two nodes or around one, a full disk, a restart,
-a primary that goes away or withholds replies, the coordinator's death. A round ends
-healed; every few rounds all mail must have arrived. The judge knows only what
-senders and the primary saw. Exit status: 0 every promise was kept; 1 not.
+Three regions on loopback take mail by SMTP without a pause while faults, drawn from the
+seed, strike one after the other: SIGKILL, SIGSTOP, a region's loss, a lost disk, a drain,
+a partition between two nodes or around one, calls that pass in one direction only, lines
+that lose packets, a full disk, a restart, a primary that goes away or withholds replies,
+the coordinator's death. A round ends healed; every few rounds all mail must have arrived.
+The judge knows only what senders and the primary saw. Exit status: 0 every promise was
+kept; 1 not.
 
-Partitions need root and nftables, full disks root; without them these are left out.
+Partitions and bad lines need root and nftables, full disks root; without them these are
+left out.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from fermolib.cluster import create
 from fermolib.ctl import CtlError
 from fermolib.oracle import Oracle
 from fermolib.partition import Partitions
+from fermolib.sender import ACCEPTED
 from fermolib.sink import Fault, Sink
 from fermolib.wait import NotReached, wait_until
 
@@ -225,6 +228,23 @@ class Nemesis:
         for other in others:
             self.partitions.heal(victim.name, other.name)
 
+    def cut_calls(self):
+        a, b = self.rng.sample(self.cluster.nodes, 2)
+        self.partitions.cut_calls(a.name, b.name)
+        self.pause(0.5, 25)
+        self.partitions.heal(a.name, b.name)
+
+    def bad_lines(self):
+        """A node's lines to all others are slow: TCP sends every few packets again."""
+        victim = self.rng.choice(self.cluster.nodes)
+        others = [node for node in self.cluster.nodes if node is not victim]
+        percent = self.rng.choice((5, 20, 50))
+        for other in others:
+            self.partitions.worsen(victim.name, other.name, percent)
+        self.pause(3, 25)
+        for other in others:
+            self.partitions.heal(victim.name, other.name)
+
     def fill_disk(self):
         victim = self.rng.choice(self.cluster.nodes)
         path = os.path.join(victim.data, "ballast")
@@ -251,7 +271,8 @@ class Nemesis:
                  (self.restart_node, 1), (self.lose_disk, 2), (self.drain_node, 2),
                  (self.primary_down, 3), (self.primary_unsure, 2)]
         if self.partitions:
-            found += [(self.cut_pair, 3), (self.isolate, 3)]
+            found += [(self.cut_pair, 3), (self.isolate, 3), (self.cut_calls, 2),
+                      (self.bad_lines, 3)]
         if self.mounts:
             found.append((self.fill_disk, 2))
         return found
@@ -303,13 +324,19 @@ class Nemesis:
         print(f"\nseed {self.options.seed}, {rounds} rounds: "
               + ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items())))
         print(verdict.line())
-        if self.takeovers:
-            ordered = sorted(self.takeovers)
-            print(f"takeover of {len(ordered)}: p50 {ordered[len(ordered) // 2]:.1f} s, "
-                  f"p99 {ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]:.1f} s")
+        times = [attempt.ended - attempt.dot_at for attempt in self.oracle.attempts(ACCEPTED)]
+        for name, seconds in (("takeover", self.takeovers), ("final dot to 250", times)):
+            if seconds:
+                print(f"{name}, {len(seconds)} times: p50 {quantile(seconds, 0.5):.3f} s, "
+                      f"p99 {quantile(seconds, 0.99):.3f} s, longest {max(seconds):.3f} s")
         for problem in verdict.problems():
             print(f"PROBLEM: {problem}")
         return not verdict.problems()
+
+
+def quantile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def parse(arguments):
