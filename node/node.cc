@@ -120,6 +120,13 @@ absl::Status Node::Parts::OpenSpool() {
   replica.seed = RandomSeed();
   // The boot clock starts with the machine.
   if (*restarted) replica.machine_restarted_at = Instant(std::chrono::nanoseconds(1));
+  replica.suspect = *restarted && !identity.last_stop_clean;
+  if (replica.suspect) {
+    log.Warning("suspect", {{log::kNode, identity.node},
+                            {log::kMsg,
+                             "the machine stopped uncleanly: what is here counts for less "
+                             "until the other holders have compared"}});
+  }
   snapshot.cluster_uuid = identity.cluster_uuid;
   return absl::OkStatus();
 }
@@ -358,7 +365,8 @@ net::Awaitable<void> Node::Drain() {
   co_await p.server->AsyncShutdown(kServerGrace);
   p.http->Close();
   p.resolver->Close();
-  if (p.core->Idle()) {
+  // Who has not been compared yet is suspect after the next start, too.
+  if (p.core->Idle() && !p.core->replica().GetView(BootClock::now()).suspect) {
     absl::Status marked = MarkCleanStop(*p.store);
     if (!marked.ok()) p.log.Error("clean_stop_not_marked", {{log::kError, marked}});
   }

@@ -37,6 +37,8 @@ from fermolib.wait import NotReached, wait_until
 DOMAIN = "example.test"
 DISK = 512 << 20  # of a node
 ROUNDS_BETWEEN_DRAINS = 8
+# What an owner that is lost for good had begun waits out the grace of 13 min 10 s.
+UNTIL_DRAINED = 16 * 60
 
 
 class Nemesis:
@@ -298,8 +300,9 @@ class Nemesis:
         def arrived():
             lost[:] = self.oracle.judge(self.sink.deliveries(), self.sink.replies_lost()).lost
             return not lost
-        wait_until(arrived, 120, lambda: f"all accepted mail delivered; lacking {lost[:3]}", 1)
-        wait_until(lambda: self.cluster.ctl.queue_summary()["waiting"] == 0, 120,
+        wait_until(arrived, UNTIL_DRAINED,
+                   lambda: f"all accepted mail delivered; lacking {lost[:3]}", 1)
+        wait_until(lambda: self.cluster.ctl.queue_summary()["waiting"] == 0, UNTIL_DRAINED,
                    lambda: f"nothing waiting; {self.cluster.ctl.queue_summary()}", 1)
 
     def run(self):

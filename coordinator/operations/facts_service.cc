@@ -28,6 +28,7 @@ NodeFacts ToFacts(const NodeAnswer<NodeClient::Status>& answer, const ProcessTab
   facts.under_replicated = status.under_replicated();
   facts.at_risk = status.at_risk();
   facts.surviving_segments = status.surviving_segments();
+  facts.suspect = status.suspect();
   return facts;
 }
 

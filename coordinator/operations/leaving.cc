@@ -127,6 +127,13 @@ LeaveVerdict JudgeEviction(const ClusterView& view, const MemberRecord& leaving,
                                              Some(sole.messages, "message"),
                                              Some(sole.segments, "segment"), leaving.name));
   }
+  for (const NodeFacts& node : nodes) {
+    if (node.member.node == leaving.node || !node.suspect) continue;
+    verdict.objections.push_back(
+        fmt::format("{} stopped uncleanly and may have lost copies of what {} has",
+                    node.member.name, leaving.name));
+    verdict.advice = fmt::format("bring {} back first, or use --force", leaving.name);
+  }
   for (const std::string& missing : Shortfalls(view, leaving, nodes)) {
     verdict.warnings.push_back(
         fmt::format("Mail will be refused with a temporary error for want of nodes: {}.", missing));

@@ -31,6 +31,7 @@ struct NodeFacts {
   uint64_t under_replicated = 0;
   uint64_t at_risk = 0;
   uint32_t surviving_segments = 0;
+  bool suspect = false;  // it stopped uncleanly and may have lost copies
 
   bool Drained() const { return member.draining && answered && drains && to_hand_over == 0; }
 };

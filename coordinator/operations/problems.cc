@@ -68,6 +68,12 @@ void Copies(const ClusterFacts& facts, std::vector<std::string>* out) {
     at_risk += node.at_risk;
     under_replicated += node.under_replicated;
     repairs += node.repairs;
+    if (node.suspect) {
+      out->push_back(fmt::format(
+          "{} stopped uncleanly and may have lost copies: evict no other node before all that it "
+          "has is compared.",
+          Who(node)));
+    }
     if (node.surviving_segments == 0) continue;
     out->push_back(fmt::format(
         "{} delivers {} alone, since too few other holders can be reached: if these are cut off "

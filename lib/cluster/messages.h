@@ -89,6 +89,9 @@ struct Inventory {  // what a holder has of a segment, durably
   std::vector<FinishedMessage> odd;         // the finished that are not "one leg, delivered"
   std::vector<spool::LegOutcome> outcomes;  // of messages still held
   bool closed = false;
+  // What it had said to have may be gone: its machine stopped uncleanly. What is
+  // listed here is all that it has, and not "all that it ever had".
+  bool suspect = false;
 };
 struct Promise {
   SegmentId segment;
@@ -158,6 +161,7 @@ struct Finish {
 };
 struct InventoryRequest {
   SegmentRecord segment;
+  bool trusted = false;  // a suspect holder has been given again all that it can have lost
 };
 struct Fetch {
   SegmentId segment;

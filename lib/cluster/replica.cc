@@ -58,7 +58,9 @@ Replica::Replica(ReplicaOptions options, Snapshot snapshot, std::vector<Recovere
     if (id.writer == options_.self) {
       for (const auto& [token, seq] : segment.tokens) Remember(token, MessageId{id, seq});
     }
-    segments_.emplace(id, Restore(std::move(segment))).first->second.last_named = now;
+    Segment& restored = segments_.emplace(id, Restore(std::move(segment))).first->second;
+    restored.last_named = now;
+    if (options_.suspect) Suspect(restored);
   }
 }
 
@@ -86,6 +88,7 @@ void Replica::On(const Tick&) {
     if (Segment* segment = FindSegment(id)) TickClaim(*segment);
     if (Segment* segment = FindSegment(id)) TickSurvivor(*segment);
     if (Segment* segment = FindSegment(id)) TickSync(*segment);
+    if (Segment* segment = FindSegment(id)) TickSuspect(*segment);
     if (Segment* segment = FindSegment(id)) TickRepair(*segment);
     if (Segment* segment = FindSegment(id)) TickStray(*segment);
     if (Segment* segment = FindSegment(id)) TickClose(*segment);
@@ -128,6 +131,7 @@ void Replica::On(const PeerDown& event) {
   peer.down_since = now_;
   if (event.channel == Channel::kControl) {
     peer.asked.clear();
+    if (!HasNamedAll(peer, now_)) peer.named_at.reset();
     return;
   }
   for (auto& [id, segment] : segments_) {
@@ -196,9 +200,10 @@ uint32_t Replica::CopiesNeeded(const SegmentRecord& record) const {
   return std::max(1u, std::min(WriteQuorum(record), Left(record.holders)));
 }
 
+// None of a list of which all are evicted: it may be one that was only proposed.
 uint32_t Replica::PromisesNeeded(const SegmentRecord& record,
                                  const std::vector<NodeId>& list) const {
-  return std::max(1u, std::min(ClaimQuorum(record, list), Left(list)));
+  return std::min(ClaimQuorum(record, list), Left(list));
 }
 
 // A quorum of the committed list and, while one is proposed, of that too.
@@ -253,6 +258,7 @@ Segment* Replica::Adopt(const SegmentRecord& record) {
   Segment& segment = segments_[record.id];
   segment.record = record;
   segment.last_named = now_;
+  segment.suspect = MayHaveForgotten(now_);
   return &segment;
 }
 

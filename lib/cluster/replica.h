@@ -67,6 +67,7 @@ class Replica {
     uint64_t at_risk = 0;           // owned messages on fewer than W live holders
     uint32_t surviving = 0;         // segments that are delivered alone
     uint32_t repairs = 0;           // under way
+    bool suspect = false;  // this node may have lost mail that the others have not compared yet
     bool draining = false;
     uint32_t to_hand_over = 0;  // segments of which a draining node is still a holder
     std::vector<HeldSegment> held_segments;
@@ -82,6 +83,7 @@ class Replica {
     bool data = false;
     uint32_t boot = 0;
     std::optional<Instant> last_heard;
+    std::optional<Instant> named_at;  // it told us of its segments, first since we booted
     Instant down_since{};
     std::map<uint64_t, std::vector<std::pair<SegmentId, Epoch>>> asked;  // by heartbeat
   };
@@ -284,6 +286,14 @@ class Replica {
   bool IsLonely(const Segment& segment) const;
   void StartSurviving(Segment& segment);
   void StopSurviving(Segment& segment);
+
+  // --- replica_suspect.cc: after an unclean stop of the machine
+  void Suspect(Segment& segment);
+  bool HasNamedAll(const Peer& peer, Instant now) const;
+  bool MayHaveForgotten(Instant now) const;
+  void TickSuspect(Segment& segment);
+  bool HasSuspect(const Segment& segment) const;  // among those that count
+  bool ComparedEnough(const Segment& segment, NodeId suspect) const;
 
   // --- replica_sync.cc: comparing inventories
   void StartSync(Segment& segment, HolderView& view);

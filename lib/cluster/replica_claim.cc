@@ -292,8 +292,11 @@ Segment* Replica::FindForClaim(const SegmentRecord& record, bool by_owner) {
   if (FindSegment(record.id) == nullptr && !record.HasHolder(options_.self) && !proposed) {
     return nullptr;
   }
+  const bool known = FindSegment(record.id) != nullptr;
   Segment* segment = Adopt(record);
-  if (segment != nullptr) AdoptNewer(*segment, record);
+  if (segment == nullptr) return nullptr;
+  if (!known && segment->suspect) Suspect(*segment);  // what it has promised is forgotten, too
+  AdoptNewer(*segment, record);
   return segment;
 }
 

@@ -83,7 +83,9 @@ void Replica::TickRepair(Segment& segment) {
     if (now_ < owner.next_repair || segment.claim || pending || owner.close_sent) return;
     owner.next_repair = now_ + random_.Jitter(options_.repair_every, 0.5);
     // With what the others have and we lack, the new node would lack it, too.
-    if (!HoldsLeases(segment, now_) || !(owner.wanted - segment.held).isEmpty()) return;
+    if (HasSuspect(segment) || !HoldsLeases(segment, now_) ||
+        !(owner.wanted - segment.held).isEmpty())
+      return;
     auto list = BetterList(segment);
     if (list && RepairsUnderWay() < options_.repairs_at_once) {
       StartRepair(segment, *std::move(list));
@@ -91,6 +93,10 @@ void Replica::TickRepair(Segment& segment) {
     return;
   }
   RepairState& repair = *owner.repair;
+  if (HasSuspect(segment) && !repair.committing) {
+    GiveUpRepair(segment, "repair_waits_for_a_suspect");
+    return;
+  }
   const auto lost = [this](NodeId node) { return IsEvicted(node) || !IsLive(node, now_); };
   bool complete = true;
   for (HolderView& view : owner.holders) {
@@ -207,6 +213,8 @@ void Replica::Receive(NodeId from, uint32_t, const Inquire& message) {
   if (const Segment* segment = Find(message.segment)) {
     answer.fate = segment->closed ? Fate::kClosed : Fate::kKnown;
     answer.record = segment->record;
+  } else if (MayHaveForgotten(now_)) {
+    answer.fate = Fate::kCannotTell;
   }
   Tell(from, std::move(answer), true);
 }

@@ -13,11 +13,16 @@ constexpr auto kCompareAgain = std::chrono::seconds(10);
 }  // namespace
 
 void Replica::StartSync(Segment& segment, HolderView& view) {
-  view.synced = false;
-  if (!peers_[view.node].data) return;
+  if (!peers_[view.node].data) {
+    view.synced = false;
+    return;
+  }
   view.syncing = true;
   view.asked_at = now_;
-  Tell(view.node, InventoryRequest{RecordFor(segment, view)});
+  const bool trusted = view.suspect && !segment.suspect && HasAll(segment, view) &&
+                       ComparedEnough(segment, view.node);
+  view.synced = false;
+  Tell(view.node, InventoryRequest{RecordFor(segment, view), trusted});
 }
 
 // The record that tells the node what part it has.
@@ -58,6 +63,7 @@ Inventory Replica::MakeInventory(const Segment& segment) const {
   Inventory inventory;
   inventory.segment = segment.record.id;
   inventory.closed = segment.closed_stored;
+  inventory.suspect = segment.suspect;
   inventory.held = segment.held;
   inventory.aborted = segment.aborted;
   inventory.finished = segment.finished;
@@ -86,6 +92,7 @@ void Replica::Receive(NodeId from, const InventoryRequest& message) {
     return;
   }
   AdoptNewer(*segment, message.segment);
+  if (message.trusted) segment->suspect = false;
   if (!segment->record.HasHolder(options_.self) && message.segment.epoch == segment->record.epoch &&
       segment->record.next_epoch == Epoch()) {
     segment->record.next_holders = message.segment.next_holders;  // we are to join, or no longer
@@ -117,6 +124,11 @@ void Replica::Receive(NodeId from, const Inventory& message) {
 // merges does not matter.
 void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory& inventory) {
   if (segment.closed) return;
+  view.suspect = inventory.suspect;
+  if (view.suspect) {  // it may have lost what it had
+    view.has = view.done = SeqSet();
+    view.legs_done.clear();
+  }
   view.has |= inventory.held | inventory.finished | inventory.aborted;
   view.done |= inventory.finished;
   view.closed = inventory.closed;
@@ -151,15 +163,16 @@ void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory
 void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory& inventory) {
   if (inventory.closed) return;
   const SegmentId& id = segment.record.id;
-  const bool joining = view.role == HolderView::Role::kJoining;
+  const bool lacks_all = view.role == HolderView::Role::kJoining || view.suspect;
   if (view.role != HolderView::Role::kFormer) {
     SeqSet copies = segment.held - view.has;
     if (!copies.isEmpty()) {
       out_.push_back(SendCopies{view.node, RecordFor(segment, view), std::move(copies)});
     }
   }
-  // A holder lost nothing that it was told; who joins is told of all.
-  SeqSet aborts = joining ? segment.aborted - inventory.aborted : segment.aborted & inventory.held;
+  // A holder lost nothing that it was told; who joins, or is suspect, is told of all.
+  SeqSet aborts =
+      lacks_all ? segment.aborted - inventory.aborted : segment.aborted & inventory.held;
   if (!aborts.isEmpty()) Tell(view.node, Abort{id, aborts});
   Outcomes outcomes{id, {}};
   for (const auto& [seq, legs] : segment.outcomes) {
@@ -171,7 +184,7 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
   if (!outcomes.outcomes.empty()) Tell(view.node, std::move(outcomes));
   Finish finish{id, {}};
   const SeqSet finished =
-      joining ? segment.finished - inventory.finished : segment.finished & inventory.held;
+      lacks_all ? segment.finished - inventory.finished : segment.finished & inventory.held;
   for (uint32_t seq : finished) {
     auto odd = segment.odd.find(Seq(seq));
     finish.messages.push_back(

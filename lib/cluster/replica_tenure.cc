@@ -17,12 +17,14 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
   }
   SeqSet known = segment.held | segment.finished | segment.aborted;
   SeqSet finished = segment.finished;
+  // Who may have lost mail that only those have who are to leave says nothing about all.
+  bool complete = !segment.suspect;
   for (const auto& [from, promise] : claim.promises) {
     const Inventory& has = promise.inventory;
+    complete = complete && !has.suspect;
     known |= has.held | has.finished | has.aborted;
     finished |= has.finished;
   }
-  bool complete = true;
   for (NodeId node : record.next_holders) {
     if (record.HasHolder(node)) continue;
     const auto promise = claim.promises.find(node);

@@ -54,6 +54,9 @@ struct ReplicaOptions {
   // When the machine restarted since this node last ran: its announcements
   // may be lost, so promises say that every leg waits. Zero: it did not.
   Instant machine_restarted_at{};
+  // It stopped uncleanly at that: even what was synced may be lost, if the disk
+  // lied, until the other holders have compared with us.
+  bool suspect = false;
   uint64_t seed = 1;
 };
 

@@ -23,6 +23,7 @@ SeqSet OnFewerThan(uint32_t copies, const SeqSet& held, const std::vector<const 
 Replica::View Replica::GetView(Instant now) const {
   View view;
   view.draining = IsDraining(options_.self);
+  view.suspect = MayHaveForgotten(now);
   for (const auto& [id, segment] : segments_) {
     if (segment.closed) continue;
     ++view.segments;
@@ -30,6 +31,7 @@ Replica::View Replica::GetView(Instant now) const {
     view.held += held;
     if (held > 0) view.held_segments.push_back({id, segment.owner != nullptr, held});
     if (segment.survivor) ++view.surviving;
+    view.suspect = view.suspect || segment.suspect;
     if (view.draining && segment.record.HasHolder(options_.self)) ++view.to_hand_over;
     if (!segment.owner) continue;
     ++view.owned;

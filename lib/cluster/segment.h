@@ -56,6 +56,7 @@ struct HolderView {
   std::optional<uint32_t> first_lacking;  // seq that it lacks or we want of it, and since when
   Instant lacking_since{};
   Instant asked_at{};    // for its inventory, last
+  bool suspect = false;  // it may have lost what it said to have; `has` is what is left
   bool synced = false;   // inventories compared since its data stream came up
   bool syncing = false;  // asked, not yet answered
   bool closed = false;
@@ -135,6 +136,7 @@ struct Segment {
   bool closed = false;
   bool closed_stored = false;  // and on disk
   bool stored = false;         // its record was written at least once
+  bool suspect = false;        // what was durable here may be lost
 
   SeqSet held;  // message durable here, not finished
   SeqSet aborted;

@@ -55,6 +55,7 @@ void Fill(const cluster::Finish& m, pb::DataMessage* out) {
 }
 void Fill(const cluster::InventoryRequest& m, pb::DataMessage* out) {
   ToProto(m.segment, out->mutable_inventory_request()->mutable_segment());
+  out->mutable_inventory_request()->set_trusted(m.trusted);
 }
 void Fill(const cluster::Inventory& m, pb::DataMessage* out) {
   detail::ToProto(m, out->mutable_inventory());
@@ -146,6 +147,7 @@ Result Take(const pb::Finish& p) {
 Result Take(const pb::InventoryRequest& p) {
   cluster::InventoryRequest m;
   FERMO_TAKE(m.segment, FromProto(p.segment()));
+  m.trusted = p.trusted();
   return m;
 }
 Result Take(const pb::Inventory& p) {

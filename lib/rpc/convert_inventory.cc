@@ -77,6 +77,7 @@ void ToProto(const cluster::Inventory& inventory, pb::Inventory* out) {
   }
   for (const auto& finished : inventory.odd) ToProto(finished, out->add_odd());
   out->set_closed(inventory.closed);
+  out->set_suspect(inventory.suspect);
 }
 
 absl::StatusOr<cluster::Inventory> InventoryFromProto(const pb::Inventory& in) {
@@ -90,6 +91,7 @@ absl::StatusOr<cluster::Inventory> InventoryFromProto(const pb::Inventory& in) {
     FERMO_TAKE(inventory.odd.emplace_back(), FinishedFromProto(finished));
   }
   inventory.closed = in.closed();
+  inventory.suspect = in.suspect();
   return inventory;
 }
 

@@ -109,6 +109,7 @@ class NodeOperationsService::Service final : public v1::NodeOperations::Callback
     out->set_under_replicated(view.under_replicated);
     out->set_at_risk(view.at_risk);
     out->set_surviving_segments(view.surviving);
+    out->set_suspect(view.suspect);
     for (const auto& peer : view.peers) {
       v1::PeerView* p = out->add_peers();
       p->set_node(peer.node.value());

@@ -26,6 +26,7 @@ SpoolMetrics::SpoolMetrics(net::Metrics& m, const SpoolStore& store)
                                     "Owned messages on fewer live holders than configured.")),
       at_risk_(m.MakeGauge("messages_at_risk",
                            "Owned messages on fewer live holders than a 250 needs.")),
+      suspect_(m.MakeGauge("suspect", "1 while an unclean stop may have lost mail here.")),
       surviving_(m.MakeGauge("segments_surviving",
                              "Segments that are delivered alone, without a quorum.")),
       repairs_(m.MakeGauge("repairs_running", "Segments that are given new holders now.")),
@@ -90,6 +91,7 @@ void SpoolMetrics::Refresh(const cluster::Replica::View& view, size_t queued_pee
   held_.Set(static_cast<double>(view.held));
   under_replicated_.Set(static_cast<double>(view.under_replicated));
   at_risk_.Set(static_cast<double>(view.at_risk));
+  suspect_.Set(view.suspect ? 1 : 0);
   surviving_.Set(view.surviving);
   repairs_.Set(view.repairs);
   int live = 0;

@@ -37,6 +37,7 @@ class SpoolMetrics {
   net::Gauge& held_;
   net::Gauge& under_replicated_;
   net::Gauge& at_risk_;
+  net::Gauge& suspect_;
   net::Gauge& surviving_;
   net::Gauge& repairs_;
   net::Gauge& live_peers_;

@@ -42,6 +42,7 @@ constexpr std::array kKinds = {
     Kind{FaultKind::kSplit, "split", 2, 25s},
     Kind{FaultKind::kSplitAtProposal, "split at a proposal", 2, 25s},
     Kind{FaultKind::kLongAbsence, "long absence", 1, 40s},
+    Kind{FaultKind::kLyingDisk, "lying disk", 2, 5s},
 };
 
 const Kind& Draw(Rng& random) {

@@ -39,6 +39,7 @@ enum class FaultKind : uint8_t {
   kSplit,            // the cluster falls into two parts
   kSplitAtProposal,  // as soon as this node next proposes a list of holders
   kLongAbsence,      // a machine is off until its copies have been replaced
+  kLyingDisk,        // a machine loses synced writes; once it is trusted again, another its disk
 };
 std::string_view ToString(FaultKind kind);
 

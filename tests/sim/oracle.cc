@@ -128,21 +128,51 @@ bool Oracle::AloneKnowsEnd(int node, const MessageId& id) const {
   return false;
 }
 
-bool Oracle::MayLose(int node) const {
-  for (const auto& [id, token] : accepted_) {
-    if (AloneKnowsEnd(node, id)) return true;
-    if (!cluster_.disk(node).live().Holds(id)) continue;
-    bool elsewhere = IsDelivered(sent_.at(token));
-    for (int other = 0; other < cluster_.size(); ++other) {
-      const test::VirtualDisk& disk = cluster_.disk(other).durable();
-      if (other == node || !disk.Holds(id)) continue;
-      const auto segment = disk.segments().find(id.segment);
-      elsewhere = elsewhere || (segment != disk.segments().end() &&
-                                segment->second.stored.record.HasHolder(cluster_.id(other)));
+// Another holder of the committed list has the mail on its disk.
+bool Oracle::HasElsewhere(int node, const MessageId& id, int believed) const {
+  const auto counts = [&](const test::VirtualDisk& disk, int other) {
+    if (!disk.Holds(id)) return false;
+    const auto segment = disk.segments().find(id.segment);
+    return segment != disk.segments().end() &&
+           segment->second.stored.record.HasHolder(cluster_.id(other));
+  };
+  for (int other = 0; other < cluster_.size(); ++other) {
+    if (other == node) continue;
+    if (counts(cluster_.disk(other).durable(), other)) return true;
+    if (other != believed) continue;
+    for (const test::VirtualDisk& lost : cluster_.disk(other).lost()) {
+      if (counts(lost, other)) return true;
     }
-    if (!elsewhere) return true;
   }
   return false;
+}
+
+bool Oracle::MayLose(int node, int believed) const {
+  for (const auto& [id, token] : accepted_) {
+    if (AloneKnowsEnd(node, id)) return true;
+    if (!cluster_.disk(node).live().Holds(id) || IsDelivered(sent_.at(token))) continue;
+    if (!HasElsewhere(node, id, believed)) return true;
+  }
+  return false;
+}
+
+void Oracle::DiskLied(const test::VirtualDisk& before, const test::VirtualDisk& after) {
+  for (const auto& [id, segment] : after.segments()) {
+    if (before.segments().contains(id)) continue;
+    // Forgotten everywhere, and back: its epochs begin anew.
+    std::erase_if(owners_, [id = id](const auto& owner) { return owner.first.first == id; });
+  }
+  for (const auto& [mail_and_leg, copies] : copies_) {
+    const uint32_t leg = mail_and_leg.second;
+    for (const Copy& copy : copies) {
+      const bool back = after.Holds(copy.id) && !before.Holds(copy.id);
+      const bool knew = before.KnowsOutcome(copy.id, leg) && !after.KnowsOutcome(copy.id, leg);
+      if (back || knew) forgotten_.insert({copy.id, leg});
+    }
+  }
+  for (const auto& [node_and_id, legs] : trying_legs_) {
+    for (uint32_t leg : legs) owner_died_.insert({node_and_id.second, leg});
+  }
 }
 
 void Oracle::AttemptBegins(Instant now, int node, const MessageId& id,
@@ -179,7 +209,7 @@ void Oracle::BodyGoes(Instant now, int node, const MessageId& id) {
       segment != segments.end() && segment->second.stored.record.HasHolder(cluster_.id(node));
   if (!counts) return;  // a copy that no list names
   for (uint32_t leg = 0; leg < record->envelope.forward_paths.size(); ++leg) {
-    if (OutcomeOn(Needed(node, id), id, leg)) continue;
+    if (OutcomeOn(Needed(node, id), id, leg) || forgotten_.contains({id, leg})) continue;
     Fail(now, "I10 kept",
          fmt::format("node {} drops the body of {} while fewer than W know the "
                      "outcome of leg {}",
@@ -235,6 +265,7 @@ bool Oracle::Explained(uint64_t mail, uint32_t leg, const Copy& first, const Cop
   if (first.id != later.id) return retried_.contains(mail);  // D1
   if (reply_lost_.contains({first.id, leg})) return true;    // D2
   if (owner_died_.contains({first.id, leg})) return true;    // D3
+  if (forgotten_.contains({first.id, leg})) return true;     // D3: W knew, and a disk lied
   if (alone_.contains(first.id.segment)) return true;        // D4
   // D3, too: the first owner was held up for longer than the grace.
   const Duration grace = options_.grace - options_.grace / 50;

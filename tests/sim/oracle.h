@@ -76,6 +76,8 @@ class Oracle {
   void CopyStored(Instant now, int node, const MessageId& id, std::string_view record);
   void BodyGoes(Instant now, int node, const MessageId& id);
   void NodeStops(Instant now, int node);  // killed, or its power is gone
+  // Synced writes are gone: what only these told may be done again (D3).
+  void DiskLied(const test::VirtualDisk& before, const test::VirtualDisk& after);
 
   // --- The primary
   void Delivered(Instant now, int node, const MessageId& id, uint64_t token, uint32_t leg);
@@ -86,8 +88,9 @@ class Oracle {
 
   bool AllDelivered() const;  // of what was accepted
   // Without this node's disk, mail that was answered 250 could not be delivered, or
-  // nobody would know that it was: no operator evicts it.
-  bool MayLose(int node) const;
+  // nobody would know that it was: no operator evicts it. `believed`: a node whose lost
+  // disks count as if it still had them; -1: none.
+  bool MayLose(int node, int believed = -1) const;
   const std::vector<std::string>& violations() const { return violations_; }
   uint64_t accepted() const { return accepted_.size(); }
   uint64_t duplicates() const { return duplicates_; }
@@ -113,6 +116,7 @@ class Oracle {
   void Fail(Instant now, std::string_view invariant, const std::string& what);
   bool IsDelivered(const Sent& sent) const;
   bool AloneKnowsEnd(int node, const MessageId& id) const;
+  bool HasElsewhere(int node, const MessageId& id, int believed) const;
   uint32_t Needed(int node, const MessageId& id) const;
   uint32_t HoldersOf(const MessageId& id, std::set<std::string>* regions) const;
   bool OutcomeOn(uint32_t copies, const MessageId& id, uint32_t leg) const;
@@ -130,9 +134,10 @@ class Oracle {
   std::map<std::pair<SegmentId, Epoch>, NodeId> owners_;
   std::map<std::pair<int, MessageId>, Try> trying_;  // until W holders know the outcome
   std::map<std::pair<int, MessageId>, std::vector<uint32_t>> trying_legs_;
-  std::set<SegmentId> alone_;                                          // D4
-  std::set<Leg> reply_lost_;                                           // D2
-  std::set<Leg> owner_died_;                                           // D3
+  std::set<SegmentId> alone_;  // D4
+  std::set<Leg> reply_lost_;   // D2
+  std::set<Leg> owner_died_;   // D3
+  std::set<Leg> forgotten_;    // ended, and a disk that lied knows nothing of it
   std::map<std::pair<uint64_t, uint32_t>, std::vector<Copy>> copies_;  // by mail and leg
   uint64_t duplicates_ = 0;
   std::vector<std::string> violations_;

@@ -43,6 +43,7 @@ void SimNode::Boot() {
   options.boot = boot_;
   options.seed = world_.random.NextU64();
   if (machine_restarted_) options.machine_restarted_at = Instant(1ns);
+  options.suspect = suspect_;
   queue_random_ = std::make_unique<Rng>(world_.random.NextU64());
   domains_ = std::make_unique<node::DomainTable>();
   domains_->Assign(domains_->Intern(kDomain), domains_->InternRoute({"primary.test", 25}));
@@ -102,9 +103,19 @@ void SimNode::LosePower() {
   world_.history.Add(world_.scheduler.now(), "node {} loses power", settings_.index);
   disk_.LosePower(world_.random);
   machine_started_ = world_.scheduler.now();
-  machine_restarted_ = true;
+  machine_restarted_ = suspect_ = true;
   world_.network.Died(settings_.index, true);
 }
+
+void SimNode::Lie() {
+  LosePower();
+  world_.history.Add(world_.scheduler.now(), "node {} loses synced writes", settings_.index);
+  const test::VirtualDisk before = disk_.durable();
+  disk_.Lie(world_.random);
+  world_.oracle.DiskLied(before, disk_.durable());
+}
+
+bool SimNode::IsTrusted() const { return Answering() && !replica_->GetView(Local()).suspect; }
 
 void SimNode::Wipe() {
   LosePower();
@@ -112,7 +123,7 @@ void SimNode::Wipe() {
   disk_.Wipe();
   id_ = NodeId(id_.value() + kIdentities);
   boot_ = 0;
-  machine_restarted_ = false;
+  machine_restarted_ = suspect_ = false;
   snapshot_ = cluster::Snapshot();
 }
 
@@ -131,6 +142,11 @@ bool SimNode::IsSafeToRemove() const {
   if (!Answering()) return false;
   const cluster::Replica::View view = replica_->GetView(Local());
   return view.draining && view.to_hand_over == 0 && uploads_.empty();
+}
+
+void SimNode::StopAccepting() {
+  Receive(cluster::StopAccepting{});
+  if (IsTrusted()) suspect_ = false;  // its stop will be a clean one
 }
 
 void SimNode::Stall(Duration span) {

@@ -56,6 +56,8 @@ class SimNode : public Endpoint {
   void Boot();
   void Crash();
   void LosePower();
+  void DistrustDisk() { disk_.Distrust(); }
+  void Lie();  // its power goes, and what its disk said to have synced last
   void Stall(Duration span);
   void SlowDisk(Duration per_sync) { sync_time_ = per_sync; }
   void FailDisk() { disk_fails_ = true; }  // at its next synced write the process ends itself
@@ -68,7 +70,8 @@ class SimNode : public Endpoint {
   // What the coordinator has published reaches it.
   void Configure(const cluster::Snapshot& snapshot);
   bool IsSafeToRemove() const;  // as a draining node says
-  void StopAccepting() { Receive(cluster::StopAccepting{}); }
+  bool IsTrusted() const;       // all that it can have lost was compared with the others
+  void StopAccepting();
   void TellOfProposal() { tell_of_proposal_ = true; }
   std::function<void()> on_proposal;  // of a list of holders, when that is wanted
   // Called when the process ended itself.
@@ -155,6 +158,7 @@ class SimNode : public Endpoint {
   uint32_t life_ = 0;           // of this machine
   Instant machine_started_;
   bool machine_restarted_ = false;
+  bool suspect_ = false;
   std::unique_ptr<cluster::Replica> replica_;
   std::deque<cluster::Event> events_;
   bool stepping_ = false;

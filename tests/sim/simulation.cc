@@ -167,6 +167,7 @@ SimulationResult Simulation::Run() {
   const Duration primary_at = Duration(static_cast<int64_t>(random_.Uniform(kWindow.count())));
   scheduler_.After(primary_at, [this] { primary_.up = true; });
   for (const Fault& fault : DrawFaults(random_, options_.faults, size(), kWindow)) {
+    if (fault.kind == FaultKind::kLyingDisk) nodes_[fault.node]->DistrustDisk();
     scheduler_.After(2s + fault.at, [this, fault] { Begin(fault); });
   }
   const auto never = [] { return false; };

@@ -37,6 +37,21 @@ void Simulation::AwaitDrained(int index, NodeId id) {
   Wipe(index, 2s);
 }
 
+// Whoever believes the node once it is not suspect any more can lose another.
+void Simulation::AwaitTrusted(int index, NodeId id, int other) {
+  const SimNode& node = *nodes_[index];
+  if (healing_ || node.id() != id || other == index) return;
+  if (!node.IsTrusted()) {
+    scheduler_.After(1s, [this, index, id, other] { AwaitTrusted(index, id, other); });
+    return;
+  }
+  history_.Add(scheduler_.now(), "node {} is trusted again", index);
+  for (int node = 0; node < size(); ++node) {  // one whose copies are believed to be elsewhere
+    if (node != index && oracle_.MayLose(node) && !oracle_.MayLose(node, index)) other = node;
+  }
+  if (!oracle_.MayLose(other, index)) Wipe(other, 2s);
+}
+
 void Simulation::Cut(int from, int to, int by) {
   if (from == to) return;
   int& cuts = cuts_[{from, to}];
@@ -125,6 +140,14 @@ bool Simulation::BeginAtNode(const Fault& fault) {
     case FaultKind::kLongAbsence:
       node.LosePower();
       break;
+    case FaultKind::kLyingDisk:
+      if (oracle_.MayLose(fault.node)) {  // a second fault of its kind is one too many
+        node.LosePower();
+        break;
+      }
+      node.Lie();
+      AwaitTrusted(fault.node, node.id(), fault.other);
+      break;
     default:
       return false;
   }
@@ -183,6 +206,7 @@ void Simulation::End(const Fault& fault) {
     case FaultKind::kCrash:
     case FaultKind::kPower:
     case FaultKind::kLongAbsence:
+    case FaultKind::kLyingDisk:
       node.Boot();
       break;
     case FaultKind::kRegion:

@@ -72,6 +72,7 @@ class Simulation : public Cluster {
   void Publish();
   void Wipe(int node, Duration until_replaced);
   void AwaitDrained(int node, NodeId id);
+  void AwaitTrusted(int node, NodeId id, int other);
   void Heal();
   bool Drained() const;
 

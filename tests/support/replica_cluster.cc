@@ -35,6 +35,7 @@ void ReplicaCluster::Boot(int index) {
   cluster::ReplicaOptions options = options_;
   options.self = node.id;
   options.boot = node.boot;
+  options.suspect = node.suspect;
   options.seed = seed_ * 1000 + index * 10 + node.boot;
   node.replica = std::make_unique<cluster::Replica>(options, snapshot_,
                                                     node.disk.Recover(now_, options.grace), now_);
@@ -56,6 +57,12 @@ void ReplicaCluster::Kill(int index) {
 }
 
 void ReplicaCluster::Restart(int node) { Boot(node); }
+
+void ReplicaCluster::RestartSuspect(int node, VirtualDisk disk) {
+  nodes_[node].disk = std::move(disk);
+  nodes_[node].suspect = true;
+  Boot(node);
+}
 
 void ReplicaCluster::SetLink(int a, int b, bool up) {
   if (up) {

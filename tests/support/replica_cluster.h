@@ -40,7 +40,9 @@ class ReplicaCluster {
 
   // --- Faults
   void Kill(int index);
-  void Restart(int node);                 // with its disk and a higher boot
+  void Restart(int node);  // with its disk and a higher boot
+  // Its machine restarts after an unclean stop, with less than was on its disk.
+  void RestartSuspect(int node, VirtualDisk disk);
   void SetLink(int a, int b, bool up);    // both directions
   void Isolate(int node, bool isolated);  // all its links
   void BlockWrites(int node, bool blocked) { nodes_[node].writes_blocked = blocked; }
@@ -117,6 +119,7 @@ class ReplicaCluster {
     std::deque<QueuedWrite> writes;
     std::map<MessageId, Attempting> queue;  // messages to deliver
     bool writes_blocked = false;
+    bool suspect = false;
   };
   struct Frame {
     Instant at;

@@ -156,5 +156,24 @@ TEST_F(ReplicaList, WhileAListIsProposedAQuorumOfTheOldOneIsNotEnough) {
   ExpectTheEnd();
 }
 
+// The list may never have been committed; with all its members evicted it
+// makes no quorum, and must not stop the last holder for ever.
+TEST_F(ReplicaList, AProposedListOfWhichAllAreEvictedStopsNobody) {
+  c.Run(1s);
+  Accept();
+  c.Drain(0);
+  const auto proposal_is_on_disk = [&] {
+    return c.disk(0).segments().at(segment).stored.record.next_epoch != Epoch();
+  };
+  ASSERT_TRUE(c.RunUntil(proposal_is_on_disk, 10s));
+  ASSERT_FALSE(RecordAt(0).Proposes(c.Id(0)));
+  for (int node = 0; node < c.size(); ++node) c.Kill(node);
+  for (int node = 1; node < c.size(); ++node) c.EvictUntold(node);
+  c.Restart(0);  // who owns the segment makes its own proposal void
+  ASSERT_NE(RecordAt(0).next_epoch, Epoch());
+  c.primary_up = true;
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(ids[0]) == 1; }, 2min));
+}
+
 }  // namespace
 }  // namespace fermo::test

@@ -105,6 +105,23 @@ TEST(ReplicaOutcome, AnOutcomeLearnedBeforeTheOwnersDeathIsNotRepeated) {
   EXPECT_EQ(c.Deliveries(c.IdOf(upload)), 1);
 }
 
+TEST(ReplicaOutcome, AHolderPassesOnWhatAnEarlierOwnerTellsIt) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(100ms);
+  c.Kill(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(id.segment) > 0; }, 30s));
+  const int owner = c.OwnerOf(id.segment);
+  spool::LegOutcome outcome;
+  outcome.seq = id.seq;
+  outcome.outcome = spool::Outcome::kDelivered;
+  // Its reply came late, and it reaches only the other one.
+  c.Feed(3 - owner, cluster::DataReceived{c.Id(0), cluster::Outcomes{id.segment, {outcome}}});
+  c.Run(100ms);
+  EXPECT_TRUE(c.disk(owner).KnowsOutcome(id, 0));
+}
+
 // Kills, restarts and partitions from a seed while mail flows; afterwards all
 // heals. The full simulator has more faults; this one runs in every build.
 class ReplicaChaos : public testing::TestWithParam<int> {};

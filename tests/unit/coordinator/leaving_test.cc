@@ -147,6 +147,15 @@ TEST_F(LeavingTest, ANodeInUseIsNotEvictedAndADrainedOneIs) {
   EXPECT_THAT(Evict(1).objections, IsEmpty());
 }
 
+TEST_F(LeavingTest, NobodyIsEvictedOnTheWordOfASuspectNode) {
+  nodes_[0].connected = nodes_[0].ready = nodes_[0].answered = false;
+  nodes_[1].suspect = true;
+  EXPECT_THAT(Evict(0).objections, ElementsAre("b stopped uncleanly and may have lost copies of "
+                                               "what a has"));
+  nodes_[1].connected = nodes_[1].ready = nodes_[1].answered = false;
+  EXPECT_THAT(Evict(1).objections, IsEmpty()) << "its own suspicion is no reason to keep it";
+}
+
 TEST_F(LeavingTest, MessagesThatMayBeLostForbidAnEviction) {
   nodes_[0].connected = nodes_[0].ready = false;
   SoleCopies sole;
