@@ -55,7 +55,8 @@ Replica::Replica(ReplicaOptions options, Snapshot snapshot, std::vector<Recovere
   now_ = now;
   for (RecoveredSegment& segment : recovered) {
     SegmentId id = segment.stored.record.id;
-    if (id.writer == options_.self) {
+    // What a suspect node had aborted it may have forgotten, and then recognises nothing.
+    if (id.writer == options_.self && !options_.suspect) {
       for (const auto& [token, seq] : segment.tokens) Remember(token, MessageId{id, seq});
     }
     Segment& restored = segments_.emplace(id, Restore(std::move(segment))).first->second;

@@ -285,6 +285,7 @@ class Replica {
   void On(const SurvivorVerdict& event);
   bool IsLonely(const Segment& segment) const;
   void StartSurviving(Segment& segment);
+  void OfferAlone(Segment& segment, const std::vector<Seq>& seqs);
   void StopSurviving(Segment& segment);
 
   // --- replica_suspect.cc: after an unclean stop of the machine

@@ -141,8 +141,11 @@ void Replica::On(const EndAttempt& event) {
   if (segment->AllOutcomesKnown(seq)) return;  // the mark goes with the message
   ForgetHeard(*segment, seq);
   // It began under an ownership that was lost, and delivery has forgotten it.
-  const bool older = segment->owner && !flight.empty() && flight.mapped() != segment->owner->tenure;
-  if (older) Offer(*segment, {seq});
+  const auto began_before = [&](uint64_t tenure) {
+    return !flight.empty() && flight.mapped() != tenure;
+  };
+  if (segment->owner && began_before(segment->owner->tenure)) Offer(*segment, {seq});
+  if (segment->survivor && began_before(segment->survivor->tenure)) OfferAlone(*segment, {seq});
   for (NodeId holder : segment->record.Everybody()) {
     if (holder == options_.self || !peers_[holder].control) continue;
     Tell(holder, Withdraw{event.message.segment, segment->record.epoch, seq});

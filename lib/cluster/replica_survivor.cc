@@ -55,10 +55,18 @@ void Replica::StartSurviving(Segment& segment) {
   segment.survivor = std::make_unique<SurvivorState>();
   segment.survivor->tenure = next_tenure_++;
   AddNote("last_survivor", segment, {}, segment.held.cardinality());
+  std::vector<Seq> live;
+  for (uint32_t seq : segment.held) live.push_back(Seq(seq));
+  OfferAlone(segment, live);
+}
+
+// To delivery, with what they wait for: an announcement of a lost owner.
+void Replica::OfferAlone(Segment& segment, const std::vector<Seq>& seqs) {
   TakeOver offer{segment.record.id, {}};
-  for (uint32_t raw : segment.held) {
-    const Seq seq(raw);
-    if (segment.AllOutcomesKnown(seq) || segment.flying.contains(seq)) continue;
+  for (Seq seq : seqs) {
+    if (!Contains(segment.held, seq) || segment.AllOutcomesKnown(seq)) continue;
+    // Our own attempt of an earlier ownership has not ended yet; then.
+    if (segment.flying.contains(seq)) continue;
     OwnedMessage message{seq, now_, {}};
     if (options_.machine_restarted_at != Instant{}) {
       message.not_before =

@@ -140,6 +140,11 @@ bool Oracle::HasElsewhere(int node, const MessageId& id, int believed) const {
     if (other == node) continue;
     if (counts(cluster_.disk(other).durable(), other)) return true;
     if (other != believed) continue;
+    const auto& now = cluster_.disk(other).durable().segments();
+    const auto known = now.find(id.segment);
+    const bool replaced =
+        known != now.end() && !known->second.stored.record.HasHolder(cluster_.id(other));
+    if (replaced) continue;  // it has handed over since
     for (const test::VirtualDisk& lost : cluster_.disk(other).lost()) {
       if (counts(lost, other)) return true;
     }

@@ -178,8 +178,17 @@ const absl::Status* ReplicaCluster::Verdict(cluster::UploadId upload) const {
   return it == settled_.end() ? nullptr : &it->second.status;
 }
 
-void ReplicaCluster::Feed(int node, cluster::Event event) {
-  if (IsUp(node)) Perform(node, replica(node).Step(event, now_));
+// What an action of a step leads to comes after all actions of that step.
+void ReplicaCluster::Feed(int index, cluster::Event event) {
+  Node& node = nodes_[index];
+  node.events.push_back(std::move(event));
+  if (std::exchange(node.stepping, true)) return;
+  while (!node.events.empty()) {
+    const cluster::Event next = std::move(node.events.front());
+    node.events.pop_front();
+    if (IsUp(index)) Perform(index, node.replica->Step(next, now_));
+  }
+  node.stepping = false;
 }
 
 void ReplicaCluster::StepTime() {

@@ -80,7 +80,7 @@ class ReplicaCluster {
   void Run(Duration span);
   // True as soon as `done`, false when `limit` has passed.
   bool RunUntil(const std::function<bool()>& done, Duration limit);
-  void Feed(int node, cluster::Event event);  // an event out of turn
+  void Feed(int index, cluster::Event event);  // an event out of turn
 
   // --- What was seen
   // Of its first leg.
@@ -120,6 +120,8 @@ class ReplicaCluster {
     std::map<MessageId, Attempting> queue;  // messages to deliver
     bool writes_blocked = false;
     bool suspect = false;
+    std::deque<cluster::Event> events;
+    bool stepping = false;
   };
   struct Frame {
     Instant at;

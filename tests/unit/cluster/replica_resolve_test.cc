@@ -68,6 +68,16 @@ TEST_F(ReplicaResolve, ARestartedWriterRecognisesItOnceWAreKnownToHaveIt) {
   EXPECT_TRUE(c.Verdict(question)->ok());
 }
 
+// It may have lost that it aborted the message, and told others so.
+TEST_F(ReplicaResolve, ASuspectWriterRecognisesNothing) {
+  c.Run(1s);
+  const cluster::UploadId upload = c.Accept(0);
+  c.Run(100ms);
+  c.Kill(0);
+  c.RestartSuspect(0, c.disk(0));
+  EXPECT_TRUE(absl::IsNotFound(Ask(0, upload, 20s)));
+}
+
 TEST_F(ReplicaResolve, ARestartedWriterDoesNotRecogniseWhatItAloneHas) {
   c.Run(1s);
   const cluster::UploadId upload = c.Accept(0);

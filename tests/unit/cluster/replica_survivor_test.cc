@@ -70,6 +70,21 @@ TEST_F(ReplicaSurvivor, StopsAndConvergesWhenTheOtherIsBack) {
   EXPECT_EQ(c.NotesOf("last_survivor_stops"), 1);
 }
 
+TEST(ReplicaSurvivors, WhatAnOwnerHadBegunItDeliversWhenItIsAlone) {
+  cluster::ReplicaOptions options;
+  options.copies = 2;
+  options.orphan_after = 3s;
+  ReplicaCluster c{{"firenze", "roma"}, options};
+  c.survivor_verdict = Kind::kGranted;
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(1);
+  c.Kill(0);
+  c.primary_up = true;
+  c.Run(2s);
+  ASSERT_FALSE(c.replica(1).Find(id.segment)->flying.empty()) << "it waits for node 0";
+  EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
+}
+
 TEST(ReplicaSurvivors, OfTwoTheFirstInTheListDelivers) {
   cluster::ReplicaOptions options;
   options.copies = 5;
