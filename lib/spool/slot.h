@@ -18,6 +18,9 @@ struct Slot {
   enum class Kind { kLive, kAborted, kFinished } kind = Kind::kLive;
   std::string_view record;        // kLive; points into the octets decoded
   std::vector<Outcome> outcomes;  // kFinished, by leg
+  // kFinished, by leg: the domains of the forward-paths; point into the octets
+  // decoded. Empty when they are not known.
+  std::vector<std::string_view> domains;
 };
 
 // A live slot is this prefix followed by the record, so that a store can write
@@ -25,8 +28,11 @@ struct Slot {
 inline constexpr std::string_view kLiveSlotPrefix = "L";
 
 std::string EncodeAbortedSlot();
-// REQUIRES: at most kMaxLegs outcomes.
-std::string EncodeFinishedSlot(const std::vector<Outcome>& outcomes);
+// The domains by leg, none when they are not known; their number need not be
+// that of the outcomes. REQUIRES: at most kMaxLegs of either, none of the domains
+// longer than kMaxPathOctets.
+std::string EncodeFinishedSlot(const std::vector<Outcome>& outcomes,
+                               const std::vector<std::string_view>& domains);
 
 absl::StatusOr<Slot> DecodeSlot(std::string_view octets);
 

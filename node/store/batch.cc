@@ -32,6 +32,16 @@ size_t Extra(const spool::PutFinished& op) { return (op.chunks + op.outcomes.siz
 size_t Extra(const spool::PutMeta& op) { return op.key.size() + op.value.size(); }
 size_t Extra(const spool::DeleteMeta& op) { return op.key.size(); }
 
+std::vector<std::string> DomainsIn(std::string_view record) {
+  std::vector<std::string> domains;
+  auto message = spool::DecodeMessageRecord(record);
+  if (!message.ok()) return domains;
+  for (const std::string& path : message->envelope.forward_paths) {
+    domains.emplace_back(spool::DomainOf(path));
+  }
+  return domains;
+}
+
 }  // namespace
 
 size_t SizeOf(const spool::WriteOp& op) {
@@ -46,6 +56,7 @@ Status Batch::Add(const spool::WriteOp& op) {
 void Batch::Clear() {
   operations_ = 0;
   deleted_segments_ = 0;
+  records_.clear();
   if (batch_.Data().capacity() > kKeepCapacity) {
     batch_ = rocksdb::WriteBatch();
   } else {
@@ -75,6 +86,7 @@ Status Batch::Apply(const spool::DeleteSegment& op) {
 }
 
 Status Batch::Apply(const spool::PutMessage& op) {
+  records_[op.id] = op.record;
   spool::Key key = spool::MessageKey(op.id.segment, op.id.seq);
   Slice key_part = ToSlice(key);
   std::array<Slice, 2> value_parts = {ToSlice(spool::kLiveSlotPrefix), Slice(*op.record)};
@@ -105,11 +117,27 @@ Status Batch::Apply(const spool::PutOutcome& op) {
                     spool::Encode(op.outcome));
 }
 
+// Of the record that a mark is about to replace, or of an earlier mark; none
+// when there is neither or it can't be read.
+std::vector<std::string> Batch::DomainsOf(const MessageId& id) const {
+  const auto waiting = records_.find(id);
+  if (waiting != records_.end()) return DomainsIn(*waiting->second);
+  rocksdb::PinnableSlice octets;
+  const Status status = database_->Get(rocksdb::ReadOptions(), database_.family(Family::kMessage),
+                                       ToSlice(spool::MessageKey(id.segment, id.seq)), &octets);
+  if (!status.ok()) return {};
+  auto slot = spool::DecodeSlot(octets.ToStringView());
+  if (!slot.ok()) return {};
+  if (slot->kind == spool::Slot::Kind::kLive) return DomainsIn(slot->record);
+  return {slot->domains.begin(), slot->domains.end()};
+}
+
 Status Batch::Apply(const spool::PutFinished& op) {
   const SegmentId& segment = op.id.segment;
+  const std::vector<std::string> domains = DomainsOf(op.id);
   Status status =
       batch_.Put(database_.family(Family::kMessage), ToSlice(spool::MessageKey(segment, op.id.seq)),
-                 spool::EncodeFinishedSlot(op.outcomes));
+                 spool::EncodeFinishedSlot(op.outcomes, {domains.begin(), domains.end()}));
   for (uint32_t leg = 0; status.ok() && leg < op.outcomes.size(); ++leg) {
     status = batch_.Delete(database_.family(Family::kRecipient),
                            ToSlice(spool::RecipientKey(segment, op.id.seq, leg)));

@@ -36,6 +36,22 @@ struct StoredMessage {
   std::vector<spool::Outcome> outcomes;  // kFinished, by leg
 };
 
+// --- What an audit finds under one seq: the slot and the outcomes beside it.
+struct AuditedSlot {
+  Seq seq;
+  enum class State {
+    kLive,
+    kAborted,
+    kFinished,
+    kDamaged,  // something of it can't be decoded; then `legs` has no outcomes
+  } state = State::kLive;
+  struct Leg {
+    std::string domain;  // of its forward-path; empty when not known
+    spool::Outcome outcome = spool::Outcome::kNone;
+  };
+  std::vector<Leg> legs;  // none of an aborted seq
+};
+
 struct StoreOptions {
   std::string directory;
   bool create_if_missing = true;
@@ -68,6 +84,10 @@ class SpoolStore {
                             const std::function<bool(const StoredMessage&)>& visit) const;
   absl::Status ScanOutcomes(const SegmentId& segment,
                             const std::function<bool(const spool::LegOutcome&)>& visit) const;
+  // The slots of [from, end), ascending, each with its outcomes as of the same
+  // moment. What is damaged does not end the scan.
+  absl::Status ScanForAudit(const SegmentId& segment, Seq from, Seq end,
+                            const std::function<bool(const AuditedSlot&)>& visit) const;
   absl::Status ScanMeta(
       std::string_view prefix,
       const std::function<bool(std::string_view key, std::string_view value)>& visit) const;

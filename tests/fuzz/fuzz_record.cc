@@ -23,7 +23,7 @@ std::string EncodeSlot(const spool::Slot& slot) {
     case spool::Slot::Kind::kAborted:
       return spool::EncodeAbortedSlot();
     case spool::Slot::Kind::kFinished:
-      return spool::EncodeFinishedSlot(slot.outcomes);
+      return spool::EncodeFinishedSlot(slot.outcomes, slot.domains);
   }
   std::abort();
 }

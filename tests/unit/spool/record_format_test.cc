@@ -110,7 +110,8 @@ TEST(RecordFormatPage, ShowsTheOutcomeAsItIsEncoded) {
 TEST(RecordFormatPage, ShowsTheMarksAsTheyAreEncoded) {
   EXPECT_EQ(Hex(ReadExample("mark of an aborted seq")), Hex(EncodeAbortedSlot()));
   EXPECT_EQ(Hex(ReadExample("mark of a finished message")),
-            Hex(EncodeFinishedSlot({Outcome::kDelivered, Outcome::kBounced})));
+            Hex(EncodeFinishedSlot({Outcome::kDelivered, Outcome::kBounced},
+                                   {"example.test", "example.test"})));
 }
 
 TEST(RecordFormatPage, ShowsTheSegmentAsItIsEncoded) {

@@ -12,17 +12,6 @@ namespace {
 using spool::Outcome;
 using ::testing::ElementsAre;
 
-spool::PutOutcome OutcomeOf(const SegmentId& segment, uint32_t seq, uint32_t leg, Outcome outcome) {
-  spool::LegOutcome row;
-  row.seq = Seq(seq);
-  row.leg = leg;
-  row.outcome = outcome;
-  row.epoch = Epoch(2);
-  row.node = NodeId(7);
-  row.reply = "250 2.0.0 Ok";
-  return {segment, row};
-}
-
 using SpoolStoreTest = StoreTest;
 
 TEST_F(SpoolStoreTest, GivesBackMessagesAndChunksAlsoAfterReopening) {

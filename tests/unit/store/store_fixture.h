@@ -29,6 +29,29 @@ inline spool::PutMessage Message(const SegmentId& segment, uint32_t seq, std::st
   return {{segment, Seq(seq)}, MakeBytes(std::move(record))};
 }
 
+// A record as frontends bring it: one chunk, its body numbered by its seq.
+inline spool::PutMessage Mail(const SegmentId& segment, uint32_t seq,
+                              std::vector<std::string> forward_paths) {
+  spool::MessageRecord record;
+  record.envelope.reverse_path = "anna@sender.test";
+  record.envelope.forward_paths = std::move(forward_paths);
+  record.body = seq;
+  record.chunks = 1;
+  return Message(segment, seq, spool::Encode(record));
+}
+
+inline spool::PutOutcome OutcomeOf(const SegmentId& segment, uint32_t seq, uint32_t leg,
+                                   spool::Outcome outcome) {
+  spool::LegOutcome row;
+  row.seq = Seq(seq);
+  row.leg = leg;
+  row.outcome = outcome;
+  row.epoch = Epoch(2);
+  row.node = NodeId(7);
+  row.reply = "250 2.0.0 Ok";
+  return {segment, row};
+}
+
 inline spool::PutChunk Chunk(const SegmentId& segment, uint32_t body, uint32_t index,
                              std::string octets) {
   return {segment, body, index, MakeBytes(std::move(octets))};
@@ -73,6 +96,17 @@ class StoreTest : public testing::Test {
       found.push_back(one);
       return true;
     });
+    EXPECT_TRUE(status.ok()) << status;
+    return found;
+  }
+
+  std::vector<AuditedSlot> Audited(const SegmentId& segment, uint32_t from, uint32_t end) {
+    std::vector<AuditedSlot> found;
+    const auto take = [&found](const AuditedSlot& one) {
+      found.push_back(one);
+      return true;
+    };
+    absl::Status status = store_->ScanForAudit(segment, Seq(from), Seq(end), take);
     EXPECT_TRUE(status.ok()) << status;
     return found;
   }
