@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "absl/strings/str_split.h"
+#include "ctl/audit_client.h"
 #include "ctl/cluster_client.h"
 #include "ctl/domain_client.h"
 #include "ctl/node_client.h"
@@ -127,6 +128,16 @@ void AddNodeCommands(CLI::App* app, Parsed* p) {
   evict->add_option("--reason", p->evict.reason, "Why, for the log");
 }
 
+void AddAuditCommand(CLI::App* app, Parsed* p) {
+  CLI::App* audit =
+      app->add_subcommand("audit", "Whether all that was accepted is accounted for, by domain");
+  audit->callback([p] {
+    p->words = "audit";
+    p->command = [p](Session& session) { return Audit(session, p->domain); };
+  });
+  audit->add_option("--domain", p->domain, "Only this domain");
+}
+
 void AddGlobalOptions(CLI::App* app, Parsed* p) {
   app->add_option("--coordinator", p->session.coordinators,
                   fmt::format("HOST:PORT; may be repeated, the first that answers is asked "
@@ -154,6 +165,7 @@ int RunCommand(const Parsed& parsed, std::ostream& out, std::ostream& err) {
   if (status.ok()) status = parsed.command(session);
   if (status.ok()) return kDone;
   err << fmt::format("fermoctl: {}: {}\n", parsed.words, std::string(status.message()));
+  if (session.exit_code()) return *session.exit_code();
   return session.reached() && !absl::IsDeadlineExceeded(status) ? kFailed : kNotReachable;
 }
 
@@ -172,6 +184,7 @@ int RunFermoctl(std::vector<std::string> arguments, const Surroundings& surround
   AddNodeCommands(&app, &parsed);
   AddCommand(AddGroup(&app, "cluster", "The cluster"), "status",
              "Nodes, processes, and what is wrong", &parsed, ClusterStatus);
+  AddAuditCommand(&app, &parsed);
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app.parse(arguments);

@@ -1,7 +1,8 @@
 // The command line of fermoctl: flags, commands, exit codes.
 //
 // Exit codes: 0 done; 1 the operation failed; 2 wrong usage; 3 no coordinator
-// could be reached, or it did not answer in time. Every failure is one
+// could be reached, or it did not answer in time; of an audit also 4 there is a
+// difference, 5 there is none in what could be audited. Every failure is one
 // "fermoctl: ..." line on stderr that says what failed and what to do.
 #pragma once
 

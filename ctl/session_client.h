@@ -8,6 +8,7 @@
 
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,11 +52,15 @@ class Session {
 
   bool json() const { return options_.json; }
   size_t width() const { return options_.width; }
+  Duration timeout() const { return options_.timeout; }
   Duration poll() const { return options_.poll; }
   WallTime now() const { return WallNow(); }
   std::ostream& out() { return out_; }
   // A line on stderr that does not change the exit code.
   void Warn(const std::string& text);
+  // Of a command that fails, instead of the usual ones.
+  void SetExitCode(int code) { exit_code_ = code; }
+  std::optional<int> exit_code() const { return exit_code_; }
 
  private:
   absl::Status TryConnect(const std::string& address, Duration limit);
@@ -67,6 +72,7 @@ class Session {
   std::ostream& err_;
   std::unique_ptr<Stub> stub_;
   std::string address_;
+  std::optional<int> exit_code_;
 };
 
 }  // namespace fermo::ctl

@@ -81,6 +81,7 @@ struct Node::Parts {
   std::unique_ptr<SpoolCore> core;
   std::unique_ptr<Deliverer> delivery;
   std::unique_ptr<ContentReader> operations_reader;
+  std::unique_ptr<Auditor> auditor;
   std::unique_ptr<EnqueueService> enqueue;
   std::unique_ptr<NodeOperationsService> operations;
   std::unique_ptr<rpc::Server> server;
@@ -174,11 +175,14 @@ absl::Status Node::Parts::Serve() {
   enqueue = std::make_unique<EnqueueService>(std::move(accept));
 
   operations_reader = std::make_unique<ContentReader>(*store, 1);
+  auditor = std::make_unique<Auditor>(
+      *store, [this](const SegmentId& id) { return PlanAudit(core->replica().Find(id)); });
   NodeOperationsService::Dependencies ops;
   ops.executor = executor;
   ops.core = core.get();
   ops.delivery = delivery.get();
   ops.reader = operations_reader.get();
+  ops.auditor = auditor.get();
   ops.can_accept = [this] { return CanAccept(); };
   ops.generation = [this] { return snapshot.generation; };
   ops.self = identity.node;

@@ -120,6 +120,16 @@ absl::StatusOr<std::string> NormalizeDomain(std::string_view text) {
   return name;
 }
 
+absl::StatusOr<std::string> DomainFilter(const std::string& text) {
+  if (text.empty()) return text;
+  auto name = NormalizeDomain(text);
+  if (!name.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("domain: {}", std::string(name.status().message())));
+  }
+  return name;
+}
+
 absl::StatusOr<cluster::Route> ParsePrimary(std::string_view text) {
   if (text.empty()) return absl::InvalidArgumentError("is required, as HOST or HOST:PORT");
   auto place = ParseHostPort(text, 25);

@@ -19,6 +19,9 @@ namespace fermo::coordinator {
 // 63 octets each and 253 in all; other scripts as A-labels (RFC 5890).
 absl::StatusOr<std::string> NormalizeDomain(std::string_view text);
 
+// The same of a field `domain` that is empty for all domains; names the field.
+absl::StatusOr<std::string> DomainFilter(const std::string& text);
+
 // HOST, HOST:PORT or [IPv6]:PORT; port 25 when absent. A host is a name, also
 // of a single label, or an address that a host can have.
 absl::StatusOr<cluster::Route> ParsePrimary(std::string_view text);

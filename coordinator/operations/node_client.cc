@@ -1,5 +1,6 @@
 #include "coordinator/operations/node_client.h"
 
+#include <algorithm>
 #include <set>
 
 #include "fmt/format.h"
@@ -43,6 +44,8 @@ net::Awaitable<void> AskOne(std::shared_ptr<Gathering<Response>> gathering, size
 
 // One listing page as a node may fill it: bounded by us, not by the node.
 constexpr uint32_t kMaxNodePage = 1000;
+// A page of an audit reads for half a second, behind what waits for the disk.
+constexpr int kAuditDeadlines = 5;
 
 }  // namespace
 
@@ -130,6 +133,17 @@ net::Awaitable<absl::StatusOr<NodeClient::Page>> NodeClient::ListOwned(MemberRec
   UnaryMethod<v1::ListOwnedMessagesRequest, Page> method = &Async::ListOwnedMessages;
   Stub kept = *stub;
   auto page = co_await rpc::Call(kept->async(), method, std::move(request), deadline_);
+  co_return page;
+}
+
+net::Awaitable<absl::StatusOr<NodeClient::AuditPage>> NodeClient::AuditOwned(
+    MemberRecord member, v1::AuditOwnedSegmentsRequest request, Duration limit) {
+  auto stub = StubFor(member.address);
+  if (!stub.ok()) co_return stub.status();
+  UnaryMethod<v1::AuditOwnedSegmentsRequest, AuditPage> method = &Async::AuditOwnedSegments;
+  Stub kept = *stub;
+  const Duration deadline = std::min(limit, deadline_ * kAuditDeadlines);
+  auto page = co_await rpc::Call(kept->async(), method, std::move(request), deadline);
   co_return page;
 }
 

@@ -32,6 +32,7 @@ class NodeClient {
   using Status = fermoposta::v1::NodeStatus;
   using Detail = fermoposta::v1::GetStoredMessageResponse;
   using Page = fermoposta::v1::ListOwnedMessagesResponse;
+  using AuditPage = fermoposta::v1::AuditOwnedSegmentsResponse;
 
   NodeClient(net::Executor executor, bool insecure, Duration deadline = kNodeDeadline)
       : executor_(std::move(executor)), insecure_(insecure), deadline_(deadline) {}
@@ -42,6 +43,10 @@ class NodeClient {
                                                              std::string id);
   net::Awaitable<absl::StatusOr<Page>> ListOwned(MemberRecord member, std::string domain,
                                                  std::string after, uint32_t limit);
+  // One page of a node's books. It may take some deadlines, for it waits for the
+  // node's disk, but not longer than `limit`.
+  net::Awaitable<absl::StatusOr<AuditPage>> AuditOwned(
+      MemberRecord member, fermoposta::v1::AuditOwnedSegmentsRequest request, Duration limit);
 
   // Drops the connections to addresses that no member has any more.
   void KeepOnly(const std::vector<MemberRecord>& members);

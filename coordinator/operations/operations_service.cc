@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "coordinator/operations/audit_service.h"
 #include "coordinator/operations/cluster_service.h"
 #include "coordinator/operations/domain_service.h"
 #include "coordinator/operations/node_service.h"
@@ -27,7 +28,8 @@ class OperationsService::Impl : public v1::Operations::CallbackService {
         domains_(context),
         queue_(context),
         cluster_(context),
-        nodes_(context) {}
+        nodes_(context),
+        audit_(context) {}
 
   Reactor* AddDomain(Context* context, const v1::AddDomainRequest* request,
                      v1::AddDomainResponse* response) override {
@@ -75,6 +77,12 @@ class OperationsService::Impl : public v1::Operations::CallbackService {
                      v1::EvictNodeResponse* response) override {
     return Serve(context, "EvictNode", [=, this] { return nodes_.Evict(request, response); });
   }
+  Reactor* Audit(Context* context, const v1::AuditRequest* request,
+                 v1::AuditResponse* response) override {
+    // Valid until the call has its answer.
+    const auto given_up = [context] { return context->IsCancelled(); };
+    return Serve(context, "Audit", [=, this] { return audit_.Audit(request, response, given_up); });
+  }
 
  private:
   // `start` makes the coroutine of the operation; it runs when awaited.
@@ -94,6 +102,7 @@ class OperationsService::Impl : public v1::Operations::CallbackService {
   QueueService queue_;
   ClusterService cluster_;
   NodeService nodes_;
+  AuditService audit_;
   std::map<std::pair<std::string, absl::StatusCode>, net::Counter*> handled_;
 };
 

@@ -24,16 +24,6 @@ constexpr Duration kListBudget = std::chrono::seconds(5);
 constexpr size_t kPageBytes = 1 << 20;
 constexpr size_t kChunkMessages = 200;  // asked of a node at a time
 
-absl::StatusOr<std::string> DomainFilter(const std::string& text) {
-  if (text.empty()) return text;
-  auto name = NormalizeDomain(text);
-  if (!name.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("domain: {}", std::string(name.status().message())));
-  }
-  return name;
-}
-
 // Moves a node's messages to the response; returns the id of the last one.
 std::string TakeMessages(const MemberRecord& member, NodeClient::Page& page,
                          v1::ListQueueResponse* response) {

@@ -1,35 +1,11 @@
 #include "node/delivery/content_reader.h"
 
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/post.hpp>
-#include <functional>
-#include <memory>
 #include <utility>
+
+#include "node/delivery/run_on.h"
 
 namespace fermo::node {
 namespace {
-
-namespace asio = net::asio;
-
-// Runs `work` on the pool and resumes the coroutine on its own executor.
-template <class T>
-net::Awaitable<absl::StatusOr<T>> RunOn(asio::thread_pool& pool,
-                                        std::function<absl::StatusOr<T>()> work) {
-  auto start = [&pool, work = std::move(work)](auto handler) {
-    // The coroutine's context must not run out of work while the disk is busy.
-    auto executor = asio::prefer(asio::get_associated_executor(handler),
-                                 asio::execution::outstanding_work.tracked);
-    auto job = [executor, work, handler = std::move(handler)]() mutable {
-      auto resume = [handler = std::move(handler), result = work()]() mutable {
-        std::move(handler)(std::move(result));
-      };
-      asio::post(executor, std::move(resume));
-    };
-    asio::post(pool, std::move(job));
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<>&, void(absl::StatusOr<T>)>(
-      std::move(start), asio::use_awaitable);
-}
 
 absl::StatusOr<ContentReader::Opened> OpenNow(const SpoolStore& store, const MessageId& id) {
   absl::StatusOr<std::string> octets = store.ReadMessage(id);

@@ -8,6 +8,7 @@
 #include "fermoposta/v1/node_operations.grpc.pb.h"
 #include "lib/rpc/convert.h"
 #include "lib/rpc/unary_service.h"
+#include "node/operations/audit_service.h"
 #include "node/store/disk_space.h"
 
 namespace fermo::node {
@@ -73,6 +74,13 @@ class NodeOperationsService::Service final : public v1::NodeOperations::Callback
                                              v1::GetStoredMessageResponse* response) override {
     return rpc::Serve(context, deps_.executor,
                       [this, request, response] { return Get(this, request, response); });
+  }
+  grpc::ServerUnaryReactor* AuditOwnedSegments(grpc::CallbackServerContext* context,
+                                               const v1::AuditOwnedSegmentsRequest* request,
+                                               v1::AuditOwnedSegmentsResponse* response) override {
+    return rpc::Serve(context, deps_.executor, [this, request, response] {
+      return AuditOwned(deps_.auditor, request, response);
+    });
   }
 
  private:

@@ -1,5 +1,5 @@
 // What operators see of this node: its status, the messages it owns, the
-// copies it keeps.
+// copies it keeps, the books of its segments.
 //
 // Ownership: by the node; everything it looks at outlives it. Threading: the
 // core executor; records are read on a thread of the reader's. Failure:
@@ -14,6 +14,7 @@
 #include "lib/net/asio.h"
 #include "node/delivery/content_reader.h"
 #include "node/delivery/deliverer.h"
+#include "node/operations/auditor.h"
 #include "node/replication/spool_core.h"
 
 namespace grpc {
@@ -29,6 +30,7 @@ class NodeOperationsService {
     const SpoolCore* core = nullptr;
     const Deliverer* delivery = nullptr;
     ContentReader* reader = nullptr;
+    Auditor* auditor = nullptr;
     std::function<absl::Status()> can_accept;
     std::function<uint64_t()> generation;
     NodeId self;

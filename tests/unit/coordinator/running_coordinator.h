@@ -139,6 +139,23 @@ class AnsweringNode : public v1::NodeOperations::CallbackService {
   void Hang() { hanging_ = true; }
   void Resume() { hanging_ = false; }
   v1::NodeStatus* mutable_status() { return &status_; }
+  // Of a segment that it owns, writer `writer` and boot 1; the books are the caller's.
+  v1::SegmentAudit* AddSegment(uint64_t writer, uint32_t number) {
+    v1::SegmentAudit* audit = audit_.add_segments();
+    audit->mutable_id()->set_writer(writer);
+    audit->mutable_id()->set_boot(1);
+    audit->mutable_id()->set_number(number);
+    audit->set_complete(true);
+    return audit;
+  }
+  void Hold(uint64_t writer, uint32_t number, bool owned, uint64_t messages) {
+    v1::HeldSegment* held = status_.add_held_segments();
+    held->mutable_id()->set_writer(writer);
+    held->mutable_id()->set_boot(1);
+    held->mutable_id()->set_number(number);
+    held->set_owned(owned);
+    held->set_messages(messages);
+  }
   void AddMessage(const std::string& id, const std::string& domain) {
     v1::QueuedMessage message;
     message.set_id(id);
@@ -201,8 +218,20 @@ class AnsweringNode : public v1::NodeOperations::CallbackService {
     }
     return Done(context);
   }
+  grpc::ServerUnaryReactor* AuditOwnedSegments(grpc::CallbackServerContext* context,
+                                               const v1::AuditOwnedSegmentsRequest* request,
+                                               v1::AuditOwnedSegmentsResponse* response) override {
+    // A page for each segment; `from` is the position in the list.
+    const int index = static_cast<int>(request->from().seq());
+    if (index < audit_.segments_size()) *response->add_segments() = audit_.segments(index);
+    if (index + 1 < audit_.segments_size()) {
+      response->mutable_next()->set_seq(static_cast<uint32_t>(index) + 1);
+    }
+    return Done(context);
+  }
 
   v1::NodeStatus status_;
+  v1::AuditOwnedSegmentsResponse audit_;
   std::vector<v1::QueuedMessage> messages_;  // ascending by id
   std::atomic<bool> hanging_ = false;
   std::atomic<bool> draining_ = false;

@@ -176,6 +176,50 @@ TEST_F(CommandsTest, TheStatusTellsOfMissingCopiesAndDrains) {
   EXPECT_THAT(out_, HasSubstr("Problem: Node roma-1 (region roma) is draining: "));
 }
 
+TEST_F(CommandsTest, TheAuditAddsUpAndItsExitCodeTells) {
+  AnsweringNode a(0xa1), b(0xa2);
+  WatchingProcess first(running_.channel(), NodeJoin(0xa1, "roma-1", "roma", a.address()));
+  ASSERT_TRUE(first.ReadUntil(2));
+  WatchingProcess second(running_.channel(), NodeJoin(0xa2, "bari-1", "bari", b.address()));
+  ASSERT_TRUE(second.ReadUntil(3));
+  auto* row = a.AddSegment(0xa1, 1)->add_domains();
+  row->set_domain("one.test");
+  row->mutable_counts()->set_accepted(12);
+  row->mutable_counts()->set_delivered(9);
+  row->mutable_counts()->set_waiting(3);
+  EXPECT_EQ(Run({"audit"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("DOMAIN    ACCEPTED  DELIVERED  BOUNCED  EXPIRED  CANCELLED  "
+                              "WAITING  DIFF\n"
+                              "one.test        12          9        0        0          0  "
+                              "      3     0\n"
+                              "(total)         12          9        0        0          0  "
+                              "      3     0\n"));
+  EXPECT_THAT(out_, HasSubstr("Scope: 1 segment not yet closed"));
+  EXPECT_EQ(Json({"audit", "--domain", "one.test"})["total"]["accepted"], "12");
+  b.Hold(0xa3, 1, false, 5);
+  EXPECT_EQ(Run({"audit"}), 5);
+  EXPECT_THAT(out_, HasSubstr("Not audited: 00000000000000a3-1-1, 5 unfinished messages on "
+                              "bari-1: no node that answers owns it\n"));
+  EXPECT_THAT(err_, HasSubstr("fermoctl: audit: no difference so far"));
+  auto* audit = b.AddSegment(0xa2, 1);
+  auto* lost = audit->add_domains();
+  lost->mutable_counts()->set_accepted(2);
+  lost->mutable_counts()->set_difference(2);
+  auto* gap = audit->add_gaps();
+  gap->set_kind(coordinator::v1::AUDIT_GAP_KIND_MISSING);
+  gap->set_first_seq(10);
+  gap->set_last_seq(11);
+  EXPECT_EQ(Run({"audit"}), 4);
+  EXPECT_THAT(out_, HasSubstr("(unknown)         2"));
+  EXPECT_THAT(out_, HasSubstr("Difference: 00000000000000a2-1-1-a to 00000000000000a2-1-1-b: "
+                              "missing\n"));
+  EXPECT_THAT(err_, HasSubstr("the difference is 2 legs"));
+  EXPECT_EQ(Run({"audit", "--domain", "nonsense"}), 1);
+  surroundings_.width = 80;
+  EXPECT_EQ(Run({"audit"}), 4);
+  EXPECT_LE(out_.find('\n'), 80u);
+}
+
 TEST_F(CommandsTest, ADomainMayBeKeptInSomeRegions) {
   AnsweringNode a(0xa1), b(0xa2);
   WatchingProcess first(running_.channel(), NodeJoin(0xa1, "roma-1", "roma", a.address()));
