@@ -3,7 +3,8 @@
 import unittest
 
 from case import DOMAIN, ClusterCase, wait_until
-from fermolib import corpus, sender
+from fermolib import corpus, ports, sender
+from fermolib.ctl import CtlError
 
 
 class Deliver(ClusterCase):
@@ -44,6 +45,40 @@ class Deliver(ClusterCase):
         wait_until(lambda: "8BITMIME" in self.cluster.ctl.run("queue", "show", eight.message_id),
                    20, "the queue names the reason")
         self.assertEqual(self.primary.count(), 1)
+
+    def test_the_audit_adds_up_while_some_is_delivered_and_some_waits(self):
+        self.start_sink()
+        other = "other.test"
+        self.cluster.ctl.add_domain(other, f"127.0.0.1:{ports.free_port()}")  # nobody answers
+        both = (f"posta@{DOMAIN}", f"ada@{other}", f"bruno@{other}")
+        sessions = [sender.Session(address) for address in self.smtp_addresses()]
+        for session in sessions:
+            self.addCleanup(session.close)
+        # The first keep their segments from closing: two legs of each wait.
+        for recipients in [both] * 10 + [both[:1]] * 20:
+            for session in sessions:
+                attempt = session.send(corpus.small_message(1), recipients)
+                self.assertEqual(attempt.result, sender.ACCEPTED, attempt.text)
+        count = len(sessions)
+        wait_until(lambda: self.primary.count() >= 30 * count, 30, "delivered")
+        self.wait_waiting(20 * count, 10)
+        answer = self.cluster.ctl.json("audit")
+        books = {row["domain"]: {key: int(legs) for key, legs in row["counts"].items() if int(legs)}
+                 for row in answer["domains"]}
+        self.assertEqual(books, {DOMAIN: {"accepted": 30 * count, "delivered": 30 * count},
+                                 other: {"accepted": 20 * count, "waiting": 20 * count}})
+        self.assertEqual((answer["gaps"], answer["unaudited_nodes"], answer["unaudited_segments"],
+                          int(answer["in_flight"])), ([], [], [], 0))
+        one = self.cluster.ctl.json("audit", "--domain", other)
+        self.assertEqual([row["domain"] for row in one["domains"]], [other])
+
+        victim = self.cluster.nodes[0]
+        self.kill(victim)
+        self.wait_waiting(20 * count, 40, without=[victim.name])
+        with self.assertRaises(CtlError) as refused:  # its own disk is not audited
+            self.cluster.ctl.run("audit")
+        self.assertEqual(refused.exception.status, 5, refused.exception.text)
+        self.assertIn(victim.name, refused.exception.text)
 
     def test_a_foreign_domain_is_refused_and_the_session_goes_on(self):
         self.start_sink()
