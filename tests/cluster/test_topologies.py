@@ -74,8 +74,9 @@ class FiveRegions(ClusterCase):
         for region in self.cluster.nodes[0].region, self.cluster.nodes[2].region:
             self.lose(region)
             dead = sum(not node.is_running() for node in self.cluster.nodes)
-            wait_until(lambda dead=dead: len(self.cluster.ctl.queue_summary()["unreachable"]) == dead,
-                       30, "the coordinator sees who is gone")
+            wait_until(
+                lambda dead=dead: len(self.cluster.ctl.queue_summary()["unreachable"]) == dead,
+                30, "the coordinator sees who is gone")
             self.wait_waiting(180, 60)
             self.wait_three_copies()
         self.primary.up()
