@@ -42,7 +42,9 @@ class TwoRegions(ClusterCase):
         problems = self.cluster.ctl.run("cluster", "status")
         self.assertIn("alone", problems)
         refused = self.cluster.frontends[1]
-        attempt = sender.Session(refused.smtp).send(SMALL[0])
+        session = sender.Session(refused.smtp)
+        attempt = session.send(SMALL[0])
+        session.close()
         self.assertEqual(attempt.code // 100, 4, attempt.text)
         victim.start()
         victim.wait_ready(40)
