@@ -1,6 +1,8 @@
 #include "node/machine.h"
 
-#include <string>
+#include <filesystem>
+#include <future>
+#include <memory>
 
 #include "absl/strings/ascii.h"
 #include "lib/base/atomic_file.h"
@@ -9,24 +11,57 @@ namespace fermo::node {
 namespace {
 
 constexpr char kBootIdFile[] = "/proc/sys/kernel/random/boot_id";
-constexpr char kKey[] = "machine-boot-id";
+constexpr char kMachineKey[] = "machine-boot-id";
 constexpr char kRestarted[] = " restarted";
+constexpr char kSuspectKey[] = "suspect";
 
 }  // namespace
 
-absl::StatusOr<bool> MachineRestarted(SpoolStore& store) {
+absl::StatusOr<std::string> MachineBootId() {
   auto read = ReadFile(kBootIdFile);
   if (!read.ok()) return read.status();
-  std::string present(absl::StripAsciiWhitespace(*read));
-  auto noted = store.ReadMeta(kKey);
+  return std::string(absl::StripAsciiWhitespace(*read));
+}
+
+absl::StatusOr<MachineStart> NoteMachine(SpoolStore& store, const std::string& boot_id) {
+  auto noted = store.ReadMeta(kMachineKey);
   if (!noted.ok() && !absl::IsNotFound(noted.status())) return noted.status();
-  // The mark stays for as long as this boot of the machine: another restart of
-  // the process does not bring the lost writes back.
-  const std::string restarted = present + kRestarted;
-  if (noted.ok() && (*noted == present || *noted == restarted)) return *noted == restarted;
-  store.Write({spool::PutMeta{kKey, noted.ok() ? restarted : present}},
+  MachineStart start;
+  const std::string restarted = boot_id + kRestarted;
+  if (noted.ok() && (*noted == boot_id || *noted == restarted)) {
+    start.restarted = *noted == restarted;
+    return start;
+  }
+  start.restarted = start.first = noted.ok();
+  store.Write({spool::PutMeta{kMachineKey, noted.ok() ? restarted : boot_id}},
               spool::Durability::kUnsynced, nullptr);
-  return noted.ok();
+  return start;
+}
+
+uint32_t BootStep(const MachineStart& start, uint64_t random) {
+  constexpr uint64_t kLongest = 1 << 16;
+  return start.first ? 1 + static_cast<uint32_t>(random % kLongest) : 1;
+}
+
+absl::StatusOr<bool> JudgeLastStop(SpoolStore& store, bool power_lost,
+                                   const std::string& failure_mark) {
+  auto noted = store.ReadMeta(kSuspectKey);
+  if (!noted.ok() && !absl::IsNotFound(noted.status())) return noted.status();
+  const bool disk_failed = std::filesystem::exists(failure_mark);
+  if (!noted.ok() && !power_lost && !disk_failed) return false;
+  // Shared, because the callback may still be leaving set_value when we go on.
+  auto written = std::make_shared<std::promise<absl::Status>>();
+  store.Write({spool::PutMeta{kSuspectKey, "1"}}, spool::Durability::kSynced,
+              [written](const absl::Status& status) { written->set_value(status); });
+  absl::Status status = written->get_future().get();
+  if (!status.ok()) return status;
+  std::error_code ignored;  // at worst it is suspect once more
+  std::filesystem::remove(failure_mark, ignored);
+  return true;
+}
+
+void EndSuspicion(SpoolStore& store) {
+  store.Write({spool::DeleteMeta{kSuspectKey}}, spool::Durability::kUnsynced, nullptr);
 }
 
 }  // namespace fermo::node

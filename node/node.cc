@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -40,7 +41,12 @@ constexpr Duration kServerGrace = std::chrono::seconds(2);
 constexpr Duration kDiskInterval = std::chrono::seconds(1);
 
 // No answer may follow a failed write. A message to stderr, and the end.
-[[noreturn]] void Die(const std::string& directory, const absl::Status& status) {
+// Left behind by a node whose disk failed: it is suspect at its next start.
+std::string FailureMark(const NodeOptions& options) { return options.data_dir + "/disk-failed"; }
+
+[[noreturn]] void Die(const std::string& directory, const std::string& mark,
+                      const absl::Status& status) {
+  std::ofstream(mark) << status.ToString() << "\n";  // as far as the disk takes it
   std::fprintf(stderr, "fermo-node: the spool in %s is given up: %s\n", directory.c_str(),
                status.ToString().c_str());
   _exit(1);
@@ -92,6 +98,7 @@ struct Node::Parts {
   net::Gauge* disk_size = nullptr;
   absl::Status join_refused;
   uint64_t free_bytes = UINT64_MAX;
+  bool suspect = false;   // as the store has it
   bool leaving = false;   // says "not ready", still takes mail
   bool draining = false;  // takes no mail
 };
@@ -104,29 +111,34 @@ absl::Status Node::Parts::OpenSpool() {
   }
   StoreOptions store_options;
   store_options.directory = options.data_dir + "/spool";
-  store_options.on_fatal = [directory = store_options.directory](const absl::Status& status) {
-    Die(directory, status);
-  };
+  store_options.on_fatal = [directory = store_options.directory, mark = FailureMark(options)](
+                               const absl::Status& status) { Die(directory, mark, status); };
   auto opened = SpoolStore::Open(std::move(store_options));
   if (!opened.ok()) return opened.status();
   store = *std::move(opened);
-  auto loaded = LoadIdentity(*store);
+  const auto boot_id = MachineBootId();
+  if (!boot_id.ok()) return boot_id.status();
+  const auto machine = NoteMachine(*store, *boot_id);
+  if (!machine.ok()) return machine.status();
+  auto loaded = LoadIdentity(*store, BootStep(*machine, RandomSeed()));
   if (!loaded.ok()) return loaded.status();
   identity = *std::move(loaded);
-  auto restarted = MachineRestarted(*store);
-  if (!restarted.ok()) return restarted.status();
   cluster::ReplicaOptions& replica = options.core.replica;
   replica.self = identity.node;
   replica.boot = identity.boot;
   replica.seed = RandomSeed();
   // The boot clock starts with the machine.
-  if (*restarted) replica.machine_restarted_at = Instant(std::chrono::nanoseconds(1));
-  replica.suspect = *restarted && !identity.last_stop_clean;
-  if (replica.suspect) {
-    log.Warning("suspect", {{log::kNode, identity.node},
-                            {log::kMsg,
-                             "the machine stopped uncleanly: what is here counts for less "
-                             "until the other holders have compared"}});
+  if (machine->restarted) replica.machine_restarted_at = Instant(std::chrono::nanoseconds(1));
+  const bool power_lost = machine->first && !identity.last_stop_clean;
+  const auto is_suspect = JudgeLastStop(*store, power_lost, FailureMark(options));
+  if (!is_suspect.ok()) return is_suspect.status();
+  suspect = replica.suspect = *is_suspect;
+  if (suspect) {
+    log.Warning("suspect",
+                {{log::kNode, identity.node},
+                 {log::kMsg,
+                  "the last stop may have lost what was on the disk: what is here counts "
+                  "for less until the other holders have compared"}});
   }
   snapshot.cluster_uuid = identity.cluster_uuid;
   return absl::OkStatus();
@@ -175,8 +187,10 @@ absl::Status Node::Parts::Serve() {
   enqueue = std::make_unique<EnqueueService>(std::move(accept));
 
   operations_reader = std::make_unique<ContentReader>(*store, 1);
-  auditor = std::make_unique<Auditor>(
-      *store, [this](const SegmentId& id) { return PlanAudit(core->replica().Find(id)); });
+  auditor = std::make_unique<Auditor>(*store, [this](const SegmentId& id) {
+    const cluster::Replica& replica = core->replica();
+    return PlanAudit(replica.Find(id), replica.MayStart(id, BootClock::now()));
+  });
   NodeOperationsService::Dependencies ops;
   ops.executor = executor;
   ops.core = core.get();
@@ -309,6 +323,11 @@ void Node::Parts::CheckDisk() {
       if (!refuse) mesh->ResetIncoming();
     }
   }
+  if (suspect && core && !core->replica().GetView(BootClock::now()).suspect) {
+    suspect = false;
+    EndSuspicion(*store);
+    log.Info("trusted", {{log::kMsg, "all that may have been lost was compared"}});
+  }
   disk_timer.Arm(kDiskInterval);
 }
 
@@ -369,8 +388,7 @@ net::Awaitable<void> Node::Drain() {
   co_await p.server->AsyncShutdown(kServerGrace);
   p.http->Close();
   p.resolver->Close();
-  // Who has not been compared yet is suspect after the next start, too.
-  if (p.core->Idle() && !p.core->replica().GetView(BootClock::now()).suspect) {
+  if (p.core->Idle()) {
     absl::Status marked = MarkCleanStop(*p.store);
     if (!marked.ok()) p.log.Error("clean_stop_not_marked", {{log::kError, marked}});
   }

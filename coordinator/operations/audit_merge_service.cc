@@ -83,6 +83,7 @@ void AuditMerge::Take(const std::string& node, const v1::AuditOwnedSegmentsRespo
       errors_[*id] = fmt::format("{} can't read it: {}", node, audit.error());
       continue;
     }
+    if (!audit.doubt().empty()) doubts_[*id] = audit.doubt();
     books.Add(ToBooks(*id, audit));
     if (!audit.complete()) {
       begun_[node] = Begun{*id, std::move(books)};
@@ -130,6 +131,10 @@ void AuditMerge::FillUnaudited(v1::AuditResponse* response) const {
   for (const auto& [id, error] : errors_) {
     const auto held = held_.find(id);
     if (!audited_.contains(id)) add(id, error, held == held_.end() ? Held() : held->second);
+  }
+  for (const auto& [id, doubt] : doubts_) {
+    const auto held = held_.find(id);
+    if (audited_.contains(id)) add(id, doubt, held == held_.end() ? Held() : held->second);
   }
   for (const auto& [id, held] : held_) {
     if (!held.before || !held.after || audited_.contains(id) || errors_.contains(id)) continue;

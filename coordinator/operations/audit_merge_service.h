@@ -57,6 +57,7 @@ class AuditMerge {
   void FillUnaudited(fermoposta::v1::AuditResponse* response) const;
 
   Books total_;
+  std::map<SegmentId, std::string> doubts_;  // of those that are in the books
   std::set<SegmentId> audited_;
   std::map<std::string, Begun> begun_;       // by node
   std::map<SegmentId, std::string> errors_;  // why a segment could not be audited

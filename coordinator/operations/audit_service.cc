@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -31,8 +32,8 @@ struct AuditRun {
   const Instant until;
   std::function<bool()> given_up;
   AuditMerge merge;
-  size_t running = 0;
-  bool over = false;  // the call has ended, and `given_up` with it
+  std::set<std::string> running;  // names of nodes
+  bool over = false;              // the call has ended, and `given_up` with it
   net::Event complete;
 };
 
@@ -63,7 +64,8 @@ net::Awaitable<void> AuditNode(NodeClient* nodes, std::shared_ptr<AuditRun> run,
     more = page->has_next();
     if (more) *request.mutable_from() = page->next();
   }
-  if (--run->running == 0) run->complete.Set();
+  run->running.erase(member.name);
+  if (run->running.empty()) run->complete.Set();
 }
 
 }  // namespace
@@ -83,9 +85,9 @@ net::Awaitable<absl::Status> AuditService::Audit(const v1::AuditRequest* request
       continue;
     }
     run->merge.Before(answer.member.name, *answer.response);
-    ++run->running;
+    run->running.insert(answer.member.name);
   }
-  const bool any = run->running > 0;
+  const bool any = !run->running.empty();
   for (const auto& answer : before) {
     if (!answer.response.ok()) continue;
     net::Spawn(context_->executor, AuditNode(context_->nodes, run, answer.member, *domain));
@@ -94,6 +96,7 @@ net::Awaitable<absl::Status> AuditService::Audit(const v1::AuditRequest* request
   if (any) co_await run->complete.WaitFor(limit);
   const bool given = run->given_up();
   run->over = true;
+  for (const std::string& name : run->running) run->merge.NotAudited(name, kNotInTime);
   if (given) co_return absl::CancelledError("nobody waits for the audit any more");
   const auto after = co_await context_->nodes->GetStatuses(members);
   for (size_t i = 0; i < after.size(); ++i) {

@@ -9,9 +9,6 @@
 namespace fermo::cluster {
 namespace {
 
-// A peer is alive while its last control message is not older than this many heartbeats.
-constexpr int kMissedHeartbeats = 3;
-
 Segment Restore(RecoveredSegment&& from) {
   Segment segment;
   segment.record = std::move(from.stored.record);
@@ -51,7 +48,8 @@ Replica::Replica(ReplicaOptions options, Snapshot snapshot, std::vector<Recovere
       silent_until_(options.boot == 1 && recovered.empty()
                         ? now
                         : now + options.lease + options.lease * 3 / 100),
-      last_synced_(now) {
+      last_synced_(now),
+      knows_all_(!options.suspect) {
   now_ = now;
   for (RecoveredSegment& segment : recovered) {
     SegmentId id = segment.stored.record.id;
@@ -80,6 +78,7 @@ void Replica::On(const Tick&) {
     std::erase_if(forgotten_, [this](const auto& entry) { return entry.second <= now_; });
   }
   TickResolving();
+  knows_all_ = !MayHaveForgotten(now_);
   std::vector<SegmentId> ids;  // a step may erase or add segments
   ids.reserve(segments_.size());
   for (const auto& [id, segment] : segments_) ids.push_back(id);
@@ -132,7 +131,6 @@ void Replica::On(const PeerDown& event) {
   peer.down_since = now_;
   if (event.channel == Channel::kControl) {
     peer.asked.clear();
-    if (!HasNamedAll(peer, now_)) peer.named_at.reset();
     return;
   }
   for (auto& [id, segment] : segments_) {
@@ -259,7 +257,7 @@ Segment* Replica::Adopt(const SegmentRecord& record) {
   Segment& segment = segments_[record.id];
   segment.record = record;
   segment.last_named = now_;
-  segment.suspect = MayHaveForgotten(now_);
+  segment.suspect = segment.skips_epochs = MayHaveForgotten(now_);
   return &segment;
 }
 

@@ -29,6 +29,12 @@
 
 namespace fermo::cluster {
 
+// A peer is alive while its last control message is not older than this many heartbeats.
+inline constexpr int kMissedHeartbeats = 3;
+// Who may have forgotten a promise skips at least so many epochs: more than what
+// can have been promised between the last write that survived and the stop.
+inline constexpr uint64_t kSkippedEpochs = 1000;
+
 class Replica {
  public:
   Replica(ReplicaOptions options, Snapshot snapshot, std::vector<RecoveredSegment> recovered,
@@ -83,7 +89,8 @@ class Replica {
     bool data = false;
     uint32_t boot = 0;
     std::optional<Instant> last_heard;
-    std::optional<Instant> named_at;  // it told us of its segments, first since we booted
+    std::optional<Instant> named_since;  // it tells us of its segments without a pause
+    Instant last_named{};
     Instant down_since{};
     std::map<uint64_t, std::vector<std::pair<SegmentId, Epoch>>> asked;  // by heartbeat
   };
@@ -186,6 +193,7 @@ class Replica {
   void Acknowledge(Segment& segment, Seq seq, NodeId holder);
   void AbortPending(Segment& segment, Seq seq);
   void AbortAllPending(Segment& segment);
+  void AbortRefused(Segment& segment, const SeqSet& seqs, NodeId by);
   void RefuseUploads(Segment& segment);
   void SealAll();
   void NoLongerOpen(const SegmentId& id);
@@ -291,9 +299,10 @@ class Replica {
   // --- replica_suspect.cc: after an unclean stop of the machine
   void Suspect(Segment& segment);
   bool HasNamedAll(const Peer& peer, Instant now) const;
+  void NoteNamed(Peer& peer);
   bool MayHaveForgotten(Instant now) const;
   void TickSuspect(Segment& segment);
-  bool HasSuspect(const Segment& segment) const;  // among those that count
+  bool HasSuspect(const Segment& segment, const std::vector<NodeId>& holders) const;
   bool ComparedEnough(const Segment& segment, NodeId suspect) const;
 
   // --- replica_sync.cc: comparing inventories
@@ -325,8 +334,7 @@ class Replica {
   // --- replica_close.cc: the end of segments
   void TickClose(Segment& segment);
   void TickCloser(Segment& segment);
-  void CloseHere(Segment& segment, const SeqSet& finished, const SeqSet& aborted,
-                 Continuation then);
+  void CloseHere(Segment& segment, SeqSet finished, SeqSet aborted, Continuation then);
   void Receive(NodeId from, const Close& message);
   void Receive(NodeId from, const CloseAnswer& message);
   void Receive(NodeId from, const Forget& message);
@@ -348,6 +356,7 @@ class Replica {
   const Instant silent_until_;  // after a boot nothing is promised until then
   Instant last_synced_{};
   bool accepting_ = true;
+  bool knows_all_ = true;  // no segment that was forgotten in an unclean stop is unknown
   Instant next_heartbeat_{};
   uint64_t next_token_ = 1;
   uint32_t next_segment_ = 1;

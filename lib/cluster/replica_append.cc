@@ -57,14 +57,16 @@ Segment* Replica::OpenSegment(const std::vector<std::string>& regions) {
     if (holder == options_.self) continue;
     HolderView& view = segment.owner->holders.emplace_back();
     view.node = holder;
-    view.synced = peers_[holder].data;  // nothing to compare yet
   }
   open_[regions] = id;
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   Write(std::move(ops));
   AddNote("segment_opened", segment, {}, record.holders.size());
-  for (const HolderView& view : segment.owner->holders) SendHeartbeat(view.node, peers_[view.node]);
+  for (HolderView& view : segment.owner->holders) {
+    SendHeartbeat(view.node, peers_[view.node]);
+    StartSync(segment, view);  // there is nothing to compare, but it may be suspect
+  }
   return &segment;
 }
 
@@ -99,7 +101,7 @@ void Replica::On(const CommitUpload& event) {
   const Seq seq(writer.next_seq++);
   const MessageId id{upload.segment, seq};
   Remember(event.token, id);
-  writer.pending[seq] = PendingAppend{event.upload, {}, now_ + options_.append_budget, false};
+  writer.pending[seq] = PendingAppend{event.upload, {}, {}, now_ + options_.append_budget, false};
   Shape shape{event.chunk ? seq.value() : upload.body, event.chunks, event.legs};
   if (!event.chunk || event.legs != 1) segment.shapes[seq] = shape;
   std::vector<spool::WriteOp> ops;

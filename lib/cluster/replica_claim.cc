@@ -59,6 +59,7 @@ bool Replica::IsRemnant(const SegmentRecord& record) const {
 
 void Replica::StartAsking(Segment& segment) {
   ClaimState& claim = *segment.claim;
+  if (segment.skips_epochs) Suspect(segment);
   const Epoch highest = std::max({segment.record.epoch, segment.promised, claim.seen});
   claim.phase = ClaimState::Phase::kAsking;
   claim.epoch = Epoch(highest.value() + 1);
@@ -114,6 +115,10 @@ void Replica::Receive(NodeId from, uint32_t, const AskAnswer& message) {
     return;
   }
   claim.seen = std::max(claim.seen, message.promised);
+  if (message.promised.value() >= claim.epoch.value() + kSkippedEpochs) {
+    StartAsking(*segment);  // it was suspect and skipped epochs: nobody is ahead of us there
+    return;
+  }
   if (message.newer.next_epoch > segment->record.next_epoch && !segment->owner) {
     // A list was proposed, and may have been committed.
     segment->record.next_holders = message.newer.next_holders;
@@ -292,10 +297,9 @@ Segment* Replica::FindForClaim(const SegmentRecord& record, bool by_owner) {
   if (FindSegment(record.id) == nullptr && !record.HasHolder(options_.self) && !proposed) {
     return nullptr;
   }
-  const bool known = FindSegment(record.id) != nullptr;
   Segment* segment = Adopt(record);
   if (segment == nullptr) return nullptr;
-  if (!known && segment->suspect) Suspect(*segment);  // what it has promised is forgotten, too
+  if (segment->skips_epochs && !segment->owner) Suspect(*segment);
   AdoptNewer(*segment, record);
   return segment;
 }

@@ -1,6 +1,7 @@
 // The end of a segment: closed with the lists of what it held, then forgotten
 // once every holder has confirmed.
 #include <algorithm>
+#include <utility>
 
 #include "lib/cluster/attempt_codec.h"
 #include "lib/cluster/replica.h"
@@ -80,14 +81,14 @@ void Replica::Receive(NodeId from, const CloseAnswer& message) {
   MaybeCloseHere(*segment);
 }
 
-// The lists replace everything that was stored of the segment.
-void Replica::CloseHere(Segment& segment, const SeqSet& finished, const SeqSet& aborted,
-                        Continuation then) {
+// The lists replace everything that was stored of the segment. By value: they may
+// be the segment's own, and a bitmap that is assigned to itself is empty.
+void Replica::CloseHere(Segment& segment, SeqSet finished, SeqSet aborted, Continuation then) {
   segment.closed = true;
   segment.claim.reset();
   segment.record.sealed = true;
-  segment.finished = finished;
-  segment.aborted = aborted;
+  segment.finished = std::move(finished);
+  segment.aborted = std::move(aborted);
   segment.held = SeqSet();
   segment.odd.clear();
   segment.shapes.clear();

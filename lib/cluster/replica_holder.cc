@@ -115,12 +115,34 @@ void Replica::Receive(NodeId from, const Stored& message) {
     // Fenced: the holder promised a higher epoch. What it refused is not
     // durable there; the appends end by their budget or by the new owner.
     AddNote("append_refused", *segment, from);
-    if (message.promised > segment->record.epoch) AbortAllPending(*segment);
+    if (message.promised > segment->record.epoch) AbortRefused(*segment, message.seqs, from);
     return;
   }
   view->has |= message.seqs;
   if (!segment->writer) return;
   for (uint32_t seq : message.seqs) Acknowledge(*segment, Seq(seq), from);
+}
+
+// New mail goes to another segment. What enough others may still store is not
+// lost yet: a claim that they have not promised finds it.
+void Replica::AbortRefused(Segment& segment, const SeqSet& seqs, NodeId by) {
+  if (!segment.writer) return;
+  segment.writer->closing = true;
+  NoLongerOpen(segment.record.id);
+  for (auto& [seq, pending] : segment.writer->pending) {
+    if (!Contains(seqs, seq)) continue;
+    if (std::find(pending.refused.begin(), pending.refused.end(), by) == pending.refused.end()) {
+      pending.refused.push_back(by);
+    }
+    std::vector<NodeId> left;
+    for (NodeId holder : segment.record.holders) {
+      const auto& refused = pending.refused;
+      const bool says_no = std::find(refused.begin(), refused.end(), holder) != refused.end();
+      if (!says_no && !IsEvicted(holder)) left.push_back(holder);
+    }
+    if (!DurableOn(segment.record, left)) AbortPending(segment, seq);
+  }
+  MaybeSeal(segment);
 }
 
 void Replica::RecordAbort(Segment& segment, Seq seq, std::vector<spool::WriteOp>& ops) {

@@ -38,8 +38,7 @@ void Replica::SendHeartbeat(NodeId to, Peer& peer) {
 }
 
 void Replica::Receive(NodeId from, uint32_t, const Heartbeat& message) {
-  Peer& peer = peers_[from];
-  if (!peer.named_at) peer.named_at = now_;
+  NoteNamed(peers_[from]);
   HeartbeatAnswer answer;
   answer.echo = message.sent_at;
   answer.granted = message.lease_wanted && SyncHealthy(now_);

@@ -83,43 +83,50 @@ void Replica::TickRepair(Segment& segment) {
     if (now_ < owner.next_repair || segment.claim || pending || owner.close_sent) return;
     owner.next_repair = now_ + random_.Jitter(options_.repair_every, 0.5);
     // With what the others have and we lack, the new node would lack it, too.
-    if (HasSuspect(segment) || !HoldsLeases(segment, now_) ||
-        !(owner.wanted - segment.held).isEmpty())
-      return;
+    if (!HoldsLeases(segment, now_) || !(owner.wanted - segment.held).isEmpty()) return;
     auto list = BetterList(segment);
-    if (list && RepairsUnderWay() < options_.repairs_at_once) {
+    if (list && !HasSuspect(segment, *list) && RepairsUnderWay() < options_.repairs_at_once) {
       StartRepair(segment, *std::move(list));
     }
     return;
   }
   RepairState& repair = *owner.repair;
-  if (HasSuspect(segment) && !repair.committing) {
+  if (HasSuspect(segment, repair.holders) && !repair.committing) {
     GiveUpRepair(segment, "repair_waits_for_a_suspect");
     return;
   }
   const auto lost = [this](NodeId node) { return IsEvicted(node) || !IsLive(node, now_); };
   bool complete = true;
+  const auto stays = [&repair](NodeId node) {
+    return std::find(repair.holders.begin(), repair.holders.end(), node) != repair.holders.end();
+  };
+  uint32_t whole = stays(options_.self) ? 1 : 0;
   for (HolderView& view : owner.holders) {
-    if (view.role != HolderView::Role::kJoining) continue;
-    if (lost(view.node)) {
+    if (view.role == HolderView::Role::kFormer || !stays(view.node)) continue;
+    const bool joins = view.role == HolderView::Role::kJoining;
+    if (joins && lost(view.node)) {
       GiveUpRepair(segment, "repair_lost_a_node");
       return;
     }
-    if (HasAll(segment, view)) continue;
-    complete = false;
+    if (HasAll(segment, view) && !view.suspect) {
+      ++whole;
+      continue;
+    }
+    if (joins) complete = false;
     // Marks are not acknowledged: it is asked once more when it has every copy.
     const bool copied = view.synced && (segment.held - view.has).isEmpty();
     if (copied && now_ - view.asked_at >= options_.repair_every) StartSync(segment, view);
   }
+  // Who stays may lack what those have who leave.
+  const size_t list_size = repair.holders.size();
+  complete = complete && whole >= std::min<size_t>(WriteQuorum(segment.record), list_size);
   if (repair.committing) {
     const bool promised = segment.promised > segment.record.epoch;
     if (now_ >= repair.until + (promised ? kWaitForPromises : Duration())) {
       GiveUpRepair(segment, "repair_not_committed");
       return;
     }
-    const bool self_stays = std::find(repair.holders.begin(), repair.holders.end(),
-                                      options_.self) != repair.holders.end();
-    if (segment.claim || (!self_stays && !segment.flying.empty())) return;
+    if (segment.claim || (!stays(options_.self) && !segment.flying.empty())) return;
     segment.claim = std::make_unique<ClaimState>();
     segment.claim->not_before = now_;
     return;

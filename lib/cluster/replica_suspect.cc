@@ -9,35 +9,42 @@
 namespace fermo::cluster {
 namespace {
 
-// More than what can have been promised between the last write that survived
-// and the stop: so that no epoch is promised twice.
-constexpr uint64_t kSkippedEpochs = 1000;
+// Of the epochs that are skipped: no two skips end at the same.
+constexpr uint64_t kSkippedAtMost = uint64_t{1} << 32;
 constexpr int kLeasesToClaim = 3;
 
 }  // namespace
 
 void Replica::Suspect(Segment& segment) {
+  segment.skips_epochs = false;
   if (segment.closed) return;
   segment.suspect = true;
-  segment.promised =
-      Epoch(std::max(segment.promised, segment.record.epoch).value() + kSkippedEpochs);
+  const Epoch highest = std::max(segment.promised, segment.record.epoch);
+  segment.promised = Epoch(highest.value() + kSkippedEpochs + random_.Uniform(kSkippedAtMost));
   segment.promised_to = NodeId();
 }
 
-// While it was connected it named what it owns, and had the time to claim what
-// had no owner.
+// While it named what it owns, heartbeat by heartbeat, it had the time to claim
+// what had no owner.
 bool Replica::HasNamedAll(const Peer& peer, Instant now) const {
-  return peer.named_at && now - *peer.named_at >= options_.lease * kLeasesToClaim;
+  return peer.named_since && now - *peer.named_since >= options_.lease * kLeasesToClaim;
 }
 
-// Whether a segment that we don't know is one that we have lost. No longer so
-// when every other member has named all.
+void Replica::NoteNamed(Peer& peer) {
+  const bool gap = now_ - peer.last_named > options_.heartbeat_every * kMissedHeartbeats;
+  if (!peer.named_since || (gap && !HasNamedAll(peer, peer.last_named))) peer.named_since = now_;
+  peer.last_named = now_;
+}
+
+// Whether a segment that we don't know is one that we have lost: until every
+// other member has named all.
 bool Replica::MayHaveForgotten(Instant now) const {
-  if (!options_.suspect) return false;
+  if (knows_all_) return false;
   return std::any_of(snapshot_.members.begin(), snapshot_.members.end(), [&](const Member& m) {
     if (m.node == options_.self || IsEvicted(m.node)) return false;
     const auto peer = peers_.find(m.node);
-    return peer == peers_.end() || !HasNamedAll(peer->second, now);
+    if (peer == peers_.end() || !peer->second.named_since) return true;
+    return !HasNamedAll(peer->second, std::min(now, peer->second.last_named));
   });
 }
 
@@ -58,11 +65,17 @@ bool Replica::ComparedEnough(const Segment& segment, NodeId suspect) const {
   return all || compared >= (n >= w ? n - w + 1 : 1);
 }
 
-bool Replica::HasSuspect(const Segment& segment) const {
+// Whether a list without the nodes that `holders` leaves out might lose mail:
+// one that counts may have lost it. Who leaves need not be trusted itself, once
+// enough others were compared.
+bool Replica::HasSuspect(const Segment& segment, const std::vector<NodeId>& holders) const {
+  if (segment.suspect) return true;
   const auto& views = segment.owner->holders;
-  return segment.suspect || std::any_of(views.begin(), views.end(), [](const HolderView& view) {
-           return view.suspect && view.role == HolderView::Role::kHolder;
-         });
+  return std::any_of(views.begin(), views.end(), [&](const HolderView& view) {
+    if (!view.suspect || view.role != HolderView::Role::kHolder) return false;
+    const bool stays = std::find(holders.begin(), holders.end(), view.node) != holders.end();
+    return stays || !ComparedEnough(segment, view.node);
+  });
 }
 
 void Replica::TickSuspect(Segment& segment) {
@@ -70,7 +83,9 @@ void Replica::TickSuspect(Segment& segment) {
   if (segment.suspect && ComparedEnough(segment, options_.self)) segment.suspect = false;
   if (segment.suspect) return;
   for (HolderView& view : segment.owner->holders) {
-    if (!view.suspect || view.syncing || !ComparedEnough(segment, view.node)) continue;
+    // What a former holder has counts for nothing.
+    if (!view.suspect || view.syncing || view.role == HolderView::Role::kFormer) continue;
+    if (!ComparedEnough(segment, view.node)) continue;
     const bool copied = view.synced && (segment.held - view.has).isEmpty();
     if (!copied || now_ - view.asked_at < options_.repair_every) continue;
     StartSync(segment, view);  // marks are not acknowledged

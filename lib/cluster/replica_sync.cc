@@ -92,7 +92,8 @@ void Replica::Receive(NodeId from, const InventoryRequest& message) {
     return;
   }
   AdoptNewer(*segment, message.segment);
-  if (message.trusted) segment->suspect = false;
+  const bool owns = segment->record.owner == from && segment->promised <= message.segment.epoch;
+  if (message.trusted && owns) segment->suspect = false;
   if (!segment->record.HasHolder(options_.self) && message.segment.epoch == segment->record.epoch &&
       segment->record.next_epoch == Epoch()) {
     segment->record.next_holders = message.segment.next_holders;  // we are to join, or no longer
@@ -130,7 +131,8 @@ void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory
     view.legs_done.clear();
   }
   view.has |= inventory.held | inventory.finished | inventory.aborted;
-  view.done |= inventory.finished;
+  // Finished here and aborted there: it is over there, too.
+  view.done |= inventory.finished | (inventory.aborted & segment.finished);
   view.closed = inventory.closed;
   std::map<Seq, std::vector<spool::Outcome>> odd;
   for (const FinishedMessage& message : inventory.odd) odd[message.seq] = message.outcomes;
@@ -170,9 +172,8 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
       out_.push_back(SendCopies{view.node, RecordFor(segment, view), std::move(copies)});
     }
   }
-  // A holder lost nothing that it was told; who joins, or is suspect, is told of all.
-  SeqSet aborts =
-      lacks_all ? segment.aborted - inventory.aborted : segment.aborted & inventory.held;
+  // Of an abort it may never have heard: the stream was down when it was told.
+  SeqSet aborts = segment.aborted - inventory.aborted;
   if (!aborts.isEmpty()) Tell(view.node, Abort{id, aborts});
   Outcomes outcomes{id, {}};
   for (const auto& [seq, legs] : segment.outcomes) {
@@ -183,6 +184,7 @@ void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory&
   }
   if (!outcomes.outcomes.empty()) Tell(view.node, std::move(outcomes));
   Finish finish{id, {}};
+  // A holder lost nothing that it was told; who joins, or is suspect, is told of all.
   const SeqSet finished =
       lacks_all ? segment.finished - inventory.finished : segment.finished & inventory.held;
   for (uint32_t seq : finished) {

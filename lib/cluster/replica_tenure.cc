@@ -25,14 +25,25 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
     known |= has.held | has.finished | has.aborted;
     finished |= has.finished;
   }
-  for (NodeId node : record.next_holders) {
-    if (record.HasHolder(node)) continue;
+  const auto has_all = [&](NodeId node) {
+    if (node == options_.self) {
+      return known.isSubset(segment.held | segment.finished | segment.aborted) &&
+             finished.isSubset(segment.finished);
+    }
     const auto promise = claim.promises.find(node);
-    const Inventory none;
-    const Inventory& has = promise == claim.promises.end() ? none : promise->second.inventory;
-    complete = complete && promise != claim.promises.end() && finished.isSubset(has.finished) &&
-               known.isSubset(has.held | has.finished | has.aborted);
+    if (promise == claim.promises.end()) return false;
+    const Inventory& has = promise->second.inventory;
+    return finished.isSubset(has.finished) && known.isSubset(has.held | has.finished | has.aborted);
+  };
+  uint32_t whole = 0;  // of the new list
+  for (NodeId node : record.next_holders) {
+    const bool all = !IsEvicted(node) && has_all(node);
+    whole += all ? 1 : 0;
+    complete = complete && (all || record.HasHolder(node));
   }
+  // Who stays may lack what those have who leave.
+  const uint32_t left = std::max(1u, Left(record.next_holders));
+  complete = complete && whole >= std::min(WriteQuorum(record), left);
   const std::vector<NodeId> everybody = record.Everybody();
   if (complete) record.holders = record.next_holders;
   record.next_holders.clear();

@@ -31,7 +31,7 @@ Replica::View Replica::GetView(Instant now) const {
     view.held += held;
     if (held > 0) view.held_segments.push_back({id, segment.owner != nullptr, held});
     if (segment.survivor) ++view.surviving;
-    view.suspect = view.suspect || segment.suspect;
+    view.suspect = view.suspect || (segment.suspect && segment.record.HasHolder(options_.self));
     if (view.draining && segment.record.HasHolder(options_.self)) ++view.to_hand_over;
     if (!segment.owner) continue;
     ++view.owned;

@@ -24,7 +24,8 @@ namespace fermo::cluster {
 // An append that is not yet durable on W holders.
 struct PendingAppend {
   UploadId upload = 0;
-  std::vector<NodeId> stored;  // holders that have it on disk
+  std::vector<NodeId> stored;   // holders that have it on disk
+  std::vector<NodeId> refused;  // holders that have promised a later epoch
   Instant deadline{};
   bool aborting = false;
 };
@@ -137,6 +138,7 @@ struct Segment {
   bool closed_stored = false;  // and on disk
   bool stored = false;         // its record was written at least once
   bool suspect = false;        // what was durable here may be lost
+  bool skips_epochs = false;   // it may have been forgotten, and with it what was promised
 
   SeqSet held;  // message durable here, not finished
   SeqSet aborted;

@@ -52,6 +52,7 @@ void Fill(const Auditor::Part& part, v1::SegmentAudit* out) {
     g->set_last_seq(gap.end - 1);
     g->set_may_be_elsewhere(gap.kind == AuditGap::Kind::kMissing && !part.books.plan().compared);
   }
+  out->set_doubt(part.books.plan().doubt);
   out->set_gaps_left_off(part.books.gaps_left_off());
   out->set_in_flight(part.books.in_flight());
 }

@@ -58,6 +58,8 @@ net::Awaitable<absl::StatusOr<std::vector<SegmentId>>> Auditor::List(SegmentId f
   return RunOn<std::vector<SegmentId>>(
       pool_, [this, from]() -> absl::StatusOr<std::vector<SegmentId>> {
         std::vector<SegmentId> segments;
+        absl::Status written = AwaitWrites();
+        if (!written.ok()) return written;
         absl::Status scanned = store_.ScanSegments([&](const SegmentId& id, std::string_view) {
           if (id >= from) segments.push_back(id);
           return true;

@@ -3,9 +3,30 @@
 #include <algorithm>
 #include <utility>
 
-namespace fermo::node {
+#include "fmt/format.h"
 
-std::optional<AuditPlan> PlanAudit(const cluster::Segment* segment) {
+namespace fermo::node {
+namespace {
+
+std::string DoubtOf(const cluster::Segment& segment, const cluster::SeqSet& away, bool leads) {
+  const auto& views = segment.owner->holders;
+  const bool suspect =
+      segment.suspect ||
+      std::any_of(views.begin(), views.end(), [](const auto& view) { return view.suspect; });
+  if (!away.isEmpty()) {
+    const uint64_t count = away.cardinality();
+    return count == 1 ? "1 message that another holder has is not here yet"
+                      : fmt::format("{} messages that another holder has are not here yet", count);
+  }
+  if (suspect) {
+    return "a holder stopped uncleanly, and not all that it may have lost was compared yet";
+  }
+  return leads ? "" : "its owner holds no leases: another node may own it by now";
+}
+
+}  // namespace
+
+std::optional<AuditPlan> PlanAudit(const cluster::Segment* segment, bool leads) {
   if (segment == nullptr || segment->closed || !segment->owner) return std::nullopt;
   AuditPlan plan;
   cluster::SeqSet known = segment->held | segment->aborted | segment->finished;
@@ -14,11 +35,16 @@ std::optional<AuditPlan> PlanAudit(const cluster::Segment* segment) {
   plan.end = known.isEmpty() ? 0 : known.maximum() + 1;
   if (segment->writer) {
     plan.end = std::max(plan.end, segment->writer->next_seq);
-    for (const auto& [seq, pending] : segment->writer->pending) plan.in_flight.add(seq.value());
+    // Of our own uploads none is on its way from another.
+    for (const auto& [seq, pending] : segment->writer->pending) plan.in_flight.remove(seq.value());
   }
   for (const cluster::HolderView& view : segment->owner->holders) {
     const bool joins = view.role == cluster::HolderView::Role::kJoining;
     plan.compared = plan.compared && (joins || view.synced);
+  }
+  plan.doubt = DoubtOf(*segment, plan.in_flight, leads);
+  if (segment->writer) {
+    for (const auto& [seq, pending] : segment->writer->pending) plan.in_flight.add(seq.value());
   }
   return plan;
 }
@@ -34,21 +60,24 @@ void SegmentBooks::Take(const AuditedSlot& slot) {
     ++in_flight_;
     return;
   }
-  for (const AuditedSlot::Leg& leg : slot.legs) TakeLeg(slot, leg);
-  if (slot.state == AuditedSlot::State::kDamaged) {
-    if (slot.legs.empty()) ++domains_[""].accepted;
-    AddGap(AuditGap::Kind::kDamaged, seq, seq + 1);
-  } else if (slot.state == AuditedSlot::State::kFinished) {
-    const bool all = std::all_of(slot.legs.begin(), slot.legs.end(), [](const auto& leg) {
-      return leg.outcome != spool::Outcome::kNone;
-    });
-    if (slot.legs.empty()) ++domains_[""].accepted;
-    if (!all || slot.legs.empty()) AddGap(AuditGap::Kind::kNoOutcome, seq, seq + 1);
+  const bool live = slot.state == AuditedSlot::State::kLive;
+  const bool aborted = slot.state == AuditedSlot::State::kAborted;
+  bool gap = false;
+  for (const AuditedSlot::Leg& leg : slot.legs) {
+    const bool counted = TakeLeg(slot, leg);
+    gap = gap || (counted && !live && leg.outcome == spool::Outcome::kNone);
   }
+  if (slot.legs.empty() && !live && !aborted) {
+    ++domains_[""].accepted;
+    gap = true;
+  }
+  if (!gap) return;
+  const bool damaged = slot.state == AuditedSlot::State::kDamaged;
+  AddGap(damaged ? AuditGap::Kind::kDamaged : AuditGap::Kind::kNoOutcome, seq, seq + 1);
 }
 
-void SegmentBooks::TakeLeg(const AuditedSlot& slot, const AuditedSlot::Leg& leg) {
-  if (!domain_.empty() && !leg.domain.empty() && leg.domain != domain_) return;
+bool SegmentBooks::TakeLeg(const AuditedSlot& slot, const AuditedSlot::Leg& leg) {
+  if (!domain_.empty() && !leg.domain.empty() && leg.domain != domain_) return false;
   DomainBooks& books = domains_[leg.domain];
   ++books.accepted;
   switch (leg.outcome) {
@@ -68,6 +97,7 @@ void SegmentBooks::TakeLeg(const AuditedSlot& slot, const AuditedSlot::Leg& leg)
       ++books.delivered;
       break;
   }
+  return true;
 }
 
 void SegmentBooks::SkipTo(uint32_t end) {

@@ -24,12 +24,15 @@ struct AuditPlan {
   cluster::SeqSet in_flight;
   // With all that have or had copies. Else what is missing may be with another.
   bool compared = true;
+  // Why these books may lack something or be another's; empty: they don't.
+  std::string doubt;
 };
 
 // None when this node does not own the segment, or it is closed. A seq that the
 // machine knows and that is not in flight has been given to the disk before now:
 // behind a write that is queued now the disk shows it.
-std::optional<AuditPlan> PlanAudit(const cluster::Segment* segment);
+// `leads`: leases from enough holders run, so that nobody else owns it.
+std::optional<AuditPlan> PlanAudit(const cluster::Segment* segment, bool leads);
 
 struct DomainBooks {
   uint64_t accepted = 0;  // legs; a missing message counts as one
@@ -72,7 +75,8 @@ class SegmentBooks {
   uint64_t in_flight() const { return in_flight_; }
 
  private:
-  void TakeLeg(const AuditedSlot& slot, const AuditedSlot::Leg& leg);
+  // False for another domain.
+  bool TakeLeg(const AuditedSlot& slot, const AuditedSlot::Leg& leg);
   void AddGap(AuditGap::Kind kind, uint32_t begin, uint32_t end);
 
   AuditPlan plan_;

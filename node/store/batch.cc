@@ -15,6 +15,9 @@ using rocksdb::Status;
 
 // Of a key, its lengths and tags within a batch.
 constexpr size_t kOverhead = 48;
+// A mark reads the record that it replaces: so many in a batch that a disk which
+// is slow to read does not hold up the synced writes behind it.
+constexpr size_t kReads = 4096;
 // A batch of one huge write must not keep its memory for ever.
 constexpr size_t kKeepCapacity = size_t{16} << 20;
 
@@ -28,7 +31,9 @@ size_t Extra(const spool::PutChunk& op) { return op.octets->size(); }
 size_t Extra(const spool::PutAbort& op) { return op.chunks * kOverhead; }
 size_t Extra(const spool::DeleteBody& op) { return op.chunks * kOverhead; }
 size_t Extra(const spool::PutOutcome& op) { return op.outcome.reply.size(); }
-size_t Extra(const spool::PutFinished& op) { return (op.chunks + op.outcomes.size()) * kOverhead; }
+size_t Extra(const spool::PutFinished& op) {
+  return kReads + (op.chunks + op.outcomes.size()) * kOverhead;
+}
 size_t Extra(const spool::PutMeta& op) { return op.key.size() + op.value.size(); }
 size_t Extra(const spool::DeleteMeta& op) { return op.key.size(); }
 

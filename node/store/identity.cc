@@ -84,7 +84,7 @@ NodeId DrawNodeId() {
 
 }  // namespace
 
-absl::StatusOr<Identity> LoadIdentity(SpoolStore& store) {
+absl::StatusOr<Identity> LoadIdentity(SpoolStore& store, uint32_t step) {
   Identity identity;
   auto stored = Read(store);
   if (absl::IsNotFound(stored.status())) {
@@ -96,11 +96,11 @@ absl::StatusOr<Identity> LoadIdentity(SpoolStore& store) {
     stored->stopped_cleanly = true;
   }
   if (!stored.ok()) return stored.status();
-  if (stored->boot == UINT32_MAX) {
+  if (stored->boot > UINT32_MAX - step) {
     return absl::ResourceExhaustedError("this data directory has no boot numbers left");
   }
   identity.last_stop_clean = stored->stopped_cleanly;
-  ++stored->boot;
+  stored->boot += step;
   stored->stopped_cleanly = false;
   absl::Status status = WriteAndWait(store, *stored);
   if (!status.ok()) return status;

@@ -23,15 +23,15 @@ struct Identity {
   uint32_t boot = 0;         // of this process, from 1: higher than any before it
   std::string cluster_uuid;  // empty until BindCluster
   bool created = false;      // the directory is new
-  // False: appends, outcomes and promises may be missing that were made before,
-  // and the node is suspect. True for a new directory.
+  // False: the process was killed, or its machine went down. True for a new
+  // directory.
   bool last_stop_clean = true;
 };
 
-// Reads the identity or makes one, counts this boot and clears the clean-stop
-// mark. REQUIRES: called once for each opening of the store, before all other
-// writes.
-absl::StatusOr<Identity> LoadIdentity(SpoolStore& store);
+// Reads the identity or makes one, counts this boot, by `step`, and clears the
+// clean-stop mark. REQUIRES: called once for each opening of the store, before
+// all writes that are not of identity or machine; step > 0.
+absl::StatusOr<Identity> LoadIdentity(SpoolStore& store, uint32_t step = 1);
 
 // Ties the directory to a cluster for good. FailedPrecondition when it belongs
 // to another one; InvalidArgument when `cluster_uuid` is empty or absurdly long.

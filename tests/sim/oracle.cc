@@ -161,6 +161,16 @@ bool Oracle::MayLose(int node, int believed) const {
   return false;
 }
 
+// W disks know it as they are, and not as they were before one lied or was lost.
+bool Oracle::KnownNow(const MessageId& id, uint32_t leg) const {
+  uint32_t knowing = 0;
+  for (int node = 0; node < cluster_.size(); ++node) {
+    const test::VirtualDisk& disk = cluster_.disk(node).live();
+    knowing += disk.KnowsOutcome(id, leg) || disk.Aborted(id) ? 1 : 0;
+  }
+  return knowing >= options_.write_copies;
+}
+
 void Oracle::DiskLied(const test::VirtualDisk& before, const test::VirtualDisk& after) {
   for (const auto& [id, segment] : after.segments()) {
     if (before.segments().contains(id)) continue;
@@ -172,11 +182,8 @@ void Oracle::DiskLied(const test::VirtualDisk& before, const test::VirtualDisk& 
     for (const Copy& copy : copies) {
       const bool back = after.Holds(copy.id) && !before.Holds(copy.id);
       const bool knew = before.KnowsOutcome(copy.id, leg) && !after.KnowsOutcome(copy.id, leg);
-      if (back || knew) forgotten_.insert({copy.id, leg});
+      if (back || (knew && !KnownNow(copy.id, leg))) forgotten_.insert({copy.id, leg});
     }
-  }
-  for (const auto& [node_and_id, legs] : trying_legs_) {
-    for (uint32_t leg : legs) owner_died_.insert({node_and_id.second, leg});
   }
 }
 

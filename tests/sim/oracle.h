@@ -116,6 +116,7 @@ class Oracle {
   void Fail(Instant now, std::string_view invariant, const std::string& what);
   bool IsDelivered(const Sent& sent) const;
   bool AloneKnowsEnd(int node, const MessageId& id) const;
+  bool KnownNow(const MessageId& id, uint32_t leg) const;
   bool HasElsewhere(int node, const MessageId& id, int believed) const;
   uint32_t Needed(int node, const MessageId& id) const;
   uint32_t HoldersOf(const MessageId& id, std::set<std::string>* regions) const;

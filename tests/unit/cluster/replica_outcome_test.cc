@@ -69,6 +69,18 @@ TEST(ReplicaOutcome, ASealedSegmentThatIsDoneIsForgottenByAll) {
   EXPECT_EQ(c.NotesOf("takeover"), 0);
 }
 
+TEST(ReplicaOutcome, TheClosedRecordOfItsOwnerListsWhatItHeld) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  c.primary_up = true;
+  const MessageId id = c.AcceptOne(0);
+  c.Feed(0, cluster::StopAccepting{});
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("segment_closed") == 1; }, 1min));
+  const auto& stored = c.disk(0).segments().at(id.segment).stored;
+  EXPECT_TRUE(stored.closed);
+  EXPECT_EQ(stored.finished_ranges, (std::vector<uint32_t>{0, 1}));
+}
+
 TEST(ReplicaOutcome, ASegmentIsNotForgottenWhileAHolderIsAway) {
   ReplicaCluster c({"firenze", "roma", "catania"}, SmallSegments());
   c.Run(1s);

@@ -70,6 +70,39 @@ TEST_F(ReplicaSuspect, WhatItLostOfAKnownSegmentItIsGivenAgain) {
   EXPECT_TRUE(c.RunUntil([&] { return c.disk(1).Holds(id); }, 15s));
 }
 
+// Of a segment that was opened since nothing can be lost.
+TEST_F(ReplicaSuspect, NewMailDoesNotKeepItSuspect) {
+  c.Run(1s);
+  const VirtualDisk before = c.disk(1);
+  c.AcceptOne(0);
+  c.Kill(1);
+  c.RestartSuspect(1, before);
+  for (int i = 0; i < 40; ++i) {
+    c.Accept(0);
+    c.Accept(2);
+    c.Run(1s);
+  }
+  ASSERT_TRUE(c.RunUntil([&] { return !IsSuspect(1); }, 30s));
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Lost() == 0; }, 1min));
+}
+
+// It was replaced by another owner, and does not know it.
+TEST_F(ReplicaSuspect, AnEarlierOwnerCannotCallItTrusted) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(100ms);
+  c.Kill(2);
+  c.Kill(1);
+  c.RestartSuspect(1, c.disk(1));
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(id.segment) != -1; }, 30s));
+  cluster::InventoryRequest request{c.replica(1).Find(id.segment)->record, true};
+  request.segment.epoch = Epoch(1);
+  request.segment.owner = c.Id(2);
+  c.Feed(1, cluster::DataReceived{c.Id(2), request});
+  EXPECT_TRUE(c.replica(1).Find(id.segment)->suspect);
+}
+
 // The mail that it has lost may be on node 2 alone.
 TEST_F(ReplicaSuspect, ItStaysSuspectUntilEnoughOthersWereCompared) {
   c.Run(1s);
@@ -149,6 +182,33 @@ TEST_F(ReplicaSuspectOfFour, NoListChangesWhileAHolderIsSuspect) {
   EXPECT_EQ(c.NotesOf("repair_started"), 0);
   c.EvictUntold(third);  // as an operator decides
   ASSERT_TRUE(c.RunUntil([&] { return !record.HasHolder(c.Id(third)); }, 1min));
+}
+
+// What it may have lost the others have; it comes up once more and dies for good.
+TEST_F(ReplicaSuspectOfFour, ASuspectThatStaysAwayIsReplaced) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(100ms);
+  c.Kill(1);
+  c.RestartSuspect(1, c.disk(1));
+  c.Run(300ms);
+  c.Kill(1);
+  EXPECT_TRUE(
+      c.RunUntil([&] { return !c.replica(0).Find(id.segment)->record.HasHolder(c.Id(1)); }, 3min));
+}
+
+// What a former holder has counts for nothing; that it lacks something neither.
+TEST_F(ReplicaSuspectOfFour, WhoWasReplacedIsTrustedAllTheSame) {
+  c.Run(1s);
+  c.AcceptOne(0);
+  c.Run(100ms);
+  const VirtualDisk before = c.disk(1);
+  const MessageId id = c.AcceptOne(0);
+  c.Kill(1);
+  ASSERT_TRUE(
+      c.RunUntil([&] { return !c.replica(0).Find(id.segment)->record.HasHolder(c.Id(1)); }, 3min));
+  c.RestartSuspect(1, before);
+  EXPECT_TRUE(c.RunUntil([&] { return !IsSuspect(1); }, 2min));
 }
 
 }  // namespace

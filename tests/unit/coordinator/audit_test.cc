@@ -103,6 +103,17 @@ TEST(AuditMergeTest, WhatNobodyAuditedIsNamedIfItWasThereAllTheTime) {
   EXPECT_THAT(response.unaudited_segments(1).reason(), HasSubstr("no node that answers owns it"));
 }
 
+TEST(AuditMergeTest, DoubtfulBooksCountAndAreNamed) {
+  AuditMerge merge;
+  v1::AuditOwnedSegmentsResponse page = PageOf(1, true, 5);
+  page.mutable_segments(0)->set_doubt("1 message is not here yet");
+  merge.Take("a", page);
+  const v1::AuditResponse response = Filled(merge);
+  EXPECT_EQ(response.total().delivered(), 5u);
+  ASSERT_EQ(response.unaudited_segments_size(), 1);
+  EXPECT_EQ(response.unaudited_segments(0).reason(), "1 message is not here yet");
+}
+
 TEST(AuditMergeTest, ASegmentThatCannotBeReadIsNamedWithTheReason) {
   AuditMerge merge;
   v1::AuditOwnedSegmentsResponse page = PageOf(1, false, 5);

@@ -15,6 +15,7 @@ namespace {
 namespace v1 = ::fermoposta::v1;
 using spool::Outcome;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class AuditorTest : public StoreTest {
@@ -142,6 +143,14 @@ TEST_F(AuditorTest, OneDomainCanBeAskedForAndUnknownOnesStay) {
               ElementsAre(": 1 = 1 + 0 + 0 + 0 + 0", "two.test: 2 = 0 + 0 + 0 + 0 + 2"));
 }
 
+TEST_F(AuditorTest, AnotherDomainsGapsAreNotListed) {
+  Own(kSegment, 1);
+  ASSERT_TRUE(Write({Mail(kSegment, 0, {"a@one.test"})}).ok());
+  ASSERT_TRUE(Write({spool::PutFinished{{kSegment, Seq(0)}, 0, 1, {Outcome::kNone}}}).ok());
+  EXPECT_THAT(Gaps(Page({}, "one.test").parts.at(0).books), ElementsAre("no outcome [0, 1)"));
+  EXPECT_THAT(Gaps(Page({}, "two.test").parts.at(0).books), IsEmpty());
+}
+
 TEST_F(AuditorTest, PagesGoOnWhereTheyEndedAlsoWithinASegment) {
   SegmentId second = kSegment;
   second.number += 1;
@@ -228,13 +237,13 @@ TEST_F(AuditorTest, TheWireCarriesTheBooksAndTheDifference) {
 
 TEST(AuditPlanTest, OnlyOwnedSegmentsThatAreNotClosedHaveOne) {
   cluster::Segment segment;
-  EXPECT_FALSE(PlanAudit(nullptr));
-  EXPECT_FALSE(PlanAudit(&segment));
+  EXPECT_FALSE(PlanAudit(nullptr, true));
+  EXPECT_FALSE(PlanAudit(&segment, true));
   segment.owner = std::make_unique<cluster::OwnerState>();
-  ASSERT_TRUE(PlanAudit(&segment));
-  EXPECT_EQ(PlanAudit(&segment)->end, 0u);
+  ASSERT_TRUE(PlanAudit(&segment, true));
+  EXPECT_EQ(PlanAudit(&segment, true)->end, 0u);
   segment.closed = true;
-  EXPECT_FALSE(PlanAudit(&segment));
+  EXPECT_FALSE(PlanAudit(&segment, true));
 }
 
 TEST(AuditPlanTest, TheWriterKnowsWhatWasGivenAndWhatIsPending) {
@@ -246,11 +255,12 @@ TEST(AuditPlanTest, TheWriterKnowsWhatWasGivenAndWhatIsPending) {
   segment.writer->next_seq = 5;
   segment.writer->pending[Seq(2)];
   segment.writer->pending[Seq(4)];
-  const auto plan = PlanAudit(&segment);
+  const auto plan = PlanAudit(&segment, true);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->end, 5u);
   EXPECT_EQ(cluster::ToRanges(plan->in_flight), (std::vector<uint32_t>{2, 3, 4, 5}));
   EXPECT_TRUE(plan->compared);
+  EXPECT_EQ(plan->doubt, "");
 }
 
 TEST(AuditPlanTest, ALaterOwnerKnowsWhatItHasAndWhatIsOnItsWay) {
@@ -262,13 +272,23 @@ TEST(AuditPlanTest, ALaterOwnerKnowsWhatItHasAndWhatIsOnItsWay) {
   segment.owner->wanted.add(6);
   cluster::HolderView& joins = segment.owner->holders.emplace_back();
   joins.role = cluster::HolderView::Role::kJoining;
-  auto plan = PlanAudit(&segment);
+  auto plan = PlanAudit(&segment, true);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->end, 7u);
   EXPECT_EQ(cluster::ToRanges(plan->in_flight), (std::vector<uint32_t>{6, 7}));
   EXPECT_TRUE(plan->compared);
+  EXPECT_EQ(plan->doubt, "1 message that another holder has is not here yet");
   segment.owner->holders.emplace_back().role = cluster::HolderView::Role::kFormer;
-  EXPECT_FALSE(PlanAudit(&segment)->compared);
+  EXPECT_FALSE(PlanAudit(&segment, true)->compared);
+}
+
+TEST(AuditPlanTest, BooksThatMayBeAnothersOrLackSomethingSaySo) {
+  cluster::Segment segment;
+  segment.owner = std::make_unique<cluster::OwnerState>();
+  EXPECT_EQ(PlanAudit(&segment, true)->doubt, "");
+  EXPECT_THAT(PlanAudit(&segment, false)->doubt, HasSubstr("holds no leases"));
+  segment.owner->holders.emplace_back().suspect = true;
+  EXPECT_THAT(PlanAudit(&segment, true)->doubt, HasSubstr("stopped uncleanly"));
 }
 
 }  // namespace
