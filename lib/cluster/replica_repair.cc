@@ -187,9 +187,15 @@ bool Replica::HasAll(const Segment& segment, const HolderView& view) const {
 void Replica::TickStray(Segment& segment) {
   const SegmentRecord& record = segment.record;
   if (segment.closed || record.HasHolder(options_.self)) return;
-  // A former holder keeps what it has until the segment is closed.
   const bool proposed = record.Proposes(options_.self);
-  if (!proposed && record.HadHolder(options_.self)) return;
+  if (!proposed && record.HadHolder(options_.self)) {
+    // It keeps what it has until the segment is closed. That may be long ago, if
+    // its disk has lost the end of it.
+    if (now_ < segment.next_inquiry) return;
+    segment.next_inquiry = now_ + options_.guest_patience;
+    InquireAll(segment);
+    return;
+  }
   if (!proposed || record.next_epoch == Epoch()) {
     // Given to us in advance: without a list that names us they count for nothing.
     if (now_ - segment.last_named >= options_.guest_patience) DropStray(segment);

@@ -360,6 +360,14 @@ std::string SimNode::Describe() const {
         segment->promised.value(),
         segment->promised == Epoch() ? -1 : IndexOf(segment->promised_to), segment->held.toString(),
         segment->aborted.cardinality(), segment->finished.cardinality());
+    const auto list = [&text](std::string_view name, const std::vector<NodeId>& nodes) {
+      text += fmt::format(", {}", name);
+      for (NodeId node : nodes) text += fmt::format(" {}", ToString(node).substr(13));
+    };
+    list("holders", segment->record.holders);
+    list("next", segment->record.next_holders);
+    list("former", segment->record.former_holders);
+    if (segment->suspect) text += ", suspect";
     if (!segment->owner) continue;
     text += fmt::format(", OWNER: wants {}, attempts {}, leases {}",
                         segment->owner->wanted.toString(), segment->owner->attempts.size(),

@@ -211,5 +211,28 @@ TEST_F(ReplicaSuspectOfFour, WhoWasReplacedIsTrustedAllTheSame) {
   EXPECT_TRUE(c.RunUntil([&] { return !IsSuspect(1); }, 2min));
 }
 
+// It was closed with the consent of a former holder that has lost all of that.
+TEST_F(ReplicaSuspectOfFour, AForgottenSegmentDoesNotStayWithAFormerHolder) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Kill(1);
+  ASSERT_TRUE(c.RunUntil(
+      [&] { return !c.replica(0).Find(id.segment)->record.HasHolder(c.Id(1)); }, 3min));
+  c.Restart(1);
+  const auto is_former = [&] {
+    const auto& known = c.disk(1).segments().at(id.segment).stored.record;
+    return known.HadHolder(c.Id(1));
+  };
+  ASSERT_TRUE(c.RunUntil(is_former, 1min));
+  const VirtualDisk before = c.disk(1);
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.Forgotten(id.segment); }, 2min));
+  c.Kill(1);
+  c.RestartSuspect(1, before);
+  ASSERT_NE(c.replica(1).Find(id.segment), nullptr);
+  EXPECT_TRUE(c.RunUntil([&] { return c.Forgotten(id.segment); }, 5min));
+  EXPECT_EQ(c.Extra(), 0);
+}
+
 }  // namespace
 }  // namespace fermo::test
