@@ -284,7 +284,7 @@ void Node::Parts::OnSnapshot(const cluster::Snapshot& next) {
   if (identity.cluster_uuid.empty()) {
     // Once in the life of a data directory, before anything is accepted.
     if (absl::Status bound = BindCluster(*store, next.cluster_uuid); !bound.ok()) {
-      Die(options.data_dir, bound);
+      Die(options.data_dir, FailureMark(options), bound);
     }
     identity.cluster_uuid = next.cluster_uuid;
   }

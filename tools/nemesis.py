@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Breaks a cluster of real processes for a while, and judges it from outside.
-
     tools/nemesis.py [--minutes M] [--seed S] [--nodes-per-region N] [--bin DIR] [--dir DIR]
 
 Three regions on loopback take mail by SMTP without a pause while faults, drawn from the
@@ -27,7 +26,7 @@ import time
 
 from fermolib import corpus, layout, ports, sender
 from fermolib.cluster import create
-from fermolib.ctl import CtlError
+from fermolib.ctl import CtlError, pick
 from fermolib.oracle import Oracle
 from fermolib.partition import Partitions
 from fermolib.sender import ACCEPTED
@@ -37,8 +36,7 @@ from fermolib.wait import NotReached, wait_until
 DOMAIN = "example.test"
 DISK = 512 << 20  # of a node
 ROUNDS_BETWEEN_PAUSES = 8
-# What an owner that is lost for good had begun waits out the grace of 13 min 10 s.
-UNTIL_DRAINED = 16 * 60
+UNTIL_DRAINED = 16 * 60  # what a lost owner had begun waits out the grace of 13 min 10 s
 
 
 class Nemesis:
@@ -105,9 +103,12 @@ class Nemesis:
                           0.5)
             for frontend in self.cluster.frontends]
 
-    def close(self):
+    def stop_streams(self):
         for stream in self.streams:
             stream.stop()
+
+    def close(self):
+        self.stop_streams()
         for process in self.cluster.processes:
             if process.is_running():
                 os.kill(process.pid, signal.SIGCONT)
@@ -146,6 +147,8 @@ class Nemesis:
     def take_over(self):
         """A node dies while mail waits for a primary that is down."""
         victim = self.rng.choice(self.cluster.nodes)
+        # A quorum takes over: of what was lost just before there are copies again.
+        wait_until(self.has_all_copies, 120, "every message has all its copies", 0.5)
         self.sink.down()
         self.pause(1, 3)
         self.watch_takeover(victim, self.kill_all([victim]))
@@ -295,22 +298,30 @@ class Nemesis:
         return self.oracle.judge(self.sink.deliveries(), self.sink.replies_lost()).lost
 
     def pause_streams(self):
-        """The queue runs empty, but for what waits out the grace of an owner that is
-        lost for good: the run goes on meanwhile."""
-        for stream in self.streams:
-            stream.stop()
-        end = time.monotonic() + 20
-        while self.lost() and time.monotonic() < end:
-            time.sleep(1)
-        left = self.lost()
-        if left:
-            print(f"  {len(left)} legs are still on their way", flush=True)
+        """The queue runs empty, but for what waits out the grace of a lost owner."""
+        self.stop_streams()
+        try:
+            wait_until(lambda: not self.lost(), 20, "all has arrived", 1)
+        except NotReached:
+            print(f"  {len(self.lost())} legs are still on their way", flush=True)
         self.start_streams()
+
+    def has_all_copies(self):
+        return not any(int(pick(info.get("status", {}), "under_replicated", 0))
+                       for info in self.cluster.ctl.json("node", "list").get("nodes", []))
+
+    def heal(self):
+        if self.partitions:
+            self.partitions.heal_all()
+        for process in self.cluster.processes:
+            if process.is_running():
+                os.kill(process.pid, signal.SIGCONT)
+        self.revive([p for p in self.cluster.processes if not p.is_running()])
+        self.sink.up()
 
     def drain(self):
         """All that was accepted has arrived, and nothing waits any more."""
-        for stream in self.streams:
-            stream.stop()
+        self.stop_streams()
         wait_until(lambda: not self.lost(), UNTIL_DRAINED,
                    lambda: f"all accepted mail delivered; lacking {self.lost()[:3]}", 1)
         wait_until(lambda: self.cluster.ctl.queue_summary()["waiting"] == 0, UNTIL_DRAINED,
@@ -373,7 +384,9 @@ def main(arguments):
         try:
             rounds = nemesis.run()
         except NotReached as late:
-            print(f"PROBLEM: {late}")
+            print(f"PROBLEM: {late}", flush=True)
+            nemesis.heal()
+            nemesis.drain()  # what is lost then is lost
             nemesis.report(sum(nemesis.faults.values()))
             return 1
         return 0 if nemesis.report(rounds) else 1

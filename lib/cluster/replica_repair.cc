@@ -135,7 +135,11 @@ void Replica::TickRepair(Segment& segment) {
     GiveUpRepair(segment, "repair_took_too_long");
     return;
   }
-  if (!complete) return;
+  // Who joins has not heard what an earlier owner announced: that grace ends first.
+  const bool waits = std::any_of(segment.heard.begin(), segment.heard.end(), [&](const auto& leg) {
+    return leg.second.owner != options_.self && leg.second.until > now_;
+  });
+  if (!complete || waits || owner.all_wait_until > now_) return;
   repair.committing = true;
   repair.until = now_ + kWaitToCommit;
   // The nodes that join know what is under way before they promise.

@@ -54,6 +54,10 @@ class Partitions:
             self._lost.pop(pair, None)
         self._apply()
 
+    def heal_all(self):
+        self._lost.clear()
+        self._apply()
+
     def close(self):
         self._nft(f"delete table inet {self._table}")
 

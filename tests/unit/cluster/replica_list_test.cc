@@ -175,5 +175,21 @@ TEST_F(ReplicaList, AProposedListOfWhichAllAreEvictedStopsNobody) {
   EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(ids[0]) == 1; }, 2min));
 }
 
+TEST_F(ReplicaList, ALegInGraceHoldsTheListUp) {
+  c.Run(1s);
+  Accept();
+  c.primary_up = true;
+  c.on_dot = [&](int node, const MessageId&) {  // the owner dies before it hears the reply
+    c.primary_up = false;
+    return node != 0;
+  };
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(ids[0]) == 1; }, 5s));
+  c.Kill(0);
+  c.Run(5min);  // longer than repair_after
+  ASSERT_GT(c.NotesOf("takeover"), 0);
+  for (int node : {1, third}) EXPECT_TRUE(RecordAt(node).HasHolder(c.Id(0))) << node;
+  EXPECT_TRUE(c.RunUntil([&] { return !RecordAt(1).HasHolder(c.Id(0)); }, 12min));
+}
+
 }  // namespace
 }  // namespace fermo::test

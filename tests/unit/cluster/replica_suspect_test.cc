@@ -216,8 +216,8 @@ TEST_F(ReplicaSuspectOfFour, AForgottenSegmentDoesNotStayWithAFormerHolder) {
   c.Run(1s);
   const MessageId id = c.AcceptOne(0);
   c.Kill(1);
-  ASSERT_TRUE(c.RunUntil(
-      [&] { return !c.replica(0).Find(id.segment)->record.HasHolder(c.Id(1)); }, 3min));
+  ASSERT_TRUE(
+      c.RunUntil([&] { return !c.replica(0).Find(id.segment)->record.HasHolder(c.Id(1)); }, 3min));
   c.Restart(1);
   const auto is_former = [&] {
     const auto& known = c.disk(1).segments().at(id.segment).stored.record;
