@@ -16,6 +16,7 @@ class MachineTest : public StoreTest {
   MachineStart Start(const std::string& boot_id) {
     auto start = NoteMachine(*store_, boot_id);
     EXPECT_TRUE(start.ok()) << start.status();
+    EXPECT_TRUE(WriteAndWait(*store_, {}).ok());  // what was queued is written
     return *start;
   }
 };
