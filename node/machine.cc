@@ -23,19 +23,19 @@ absl::StatusOr<std::string> MachineBootId() {
   return std::string(absl::StripAsciiWhitespace(*read));
 }
 
-absl::StatusOr<MachineStart> NoteMachine(SpoolStore& store, const std::string& boot_id) {
+absl::StatusOr<MachineStart> CompareMachine(const SpoolStore& store, const std::string& boot_id) {
   auto noted = store.ReadMeta(kMachineKey);
   if (!noted.ok() && !absl::IsNotFound(noted.status())) return noted.status();
   MachineStart start;
-  const std::string restarted = boot_id + kRestarted;
-  if (noted.ok() && (*noted == boot_id || *noted == restarted)) {
-    start.restarted = *noted == restarted;
-    return start;
-  }
-  start.restarted = start.first = noted.ok();
-  store.Write({spool::PutMeta{kMachineKey, noted.ok() ? restarted : boot_id}},
-              spool::Durability::kUnsynced, nullptr);
+  if (!noted.ok() || *noted == boot_id) return start;
+  start.restarted = true;
+  start.first = *noted != boot_id + kRestarted;
   return start;
+}
+
+void NoteMachine(SpoolStore& store, const std::string& boot_id, const MachineStart& start) {
+  store.Write({spool::PutMeta{kMachineKey, start.restarted ? boot_id + kRestarted : boot_id}},
+              spool::Durability::kUnsynced, nullptr);
 }
 
 uint32_t BootStep(const MachineStart& start, uint64_t random) {

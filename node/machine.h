@@ -24,9 +24,9 @@ struct MachineStart {
   bool restarted = false;
   bool first = false;  // the node's first start since it restarted
 };
-// Compares with what is noted in the store, and notes it. Neither holds for a
-// store that has no note yet. Durable with the next synced write.
-absl::StatusOr<MachineStart> NoteMachine(SpoolStore& store, const std::string& boot_id);
+// Compares with what is noted in the store. Neither holds for a store that has no
+// note yet.
+absl::StatusOr<MachineStart> CompareMachine(const SpoolStore& store, const std::string& boot_id);
 
 // What is added to the node's boot number. After a restart of the machine the
 // last numbers may be lost with what was written under them; a random step takes
@@ -38,6 +38,10 @@ uint32_t BootStep(const MachineStart& start, uint64_t random);
 // stays so, through later starts, until EndSuspicion.
 absl::StatusOr<bool> JudgeLastStop(SpoolStore& store, bool power_lost,
                                    const std::string& failure_mark);
+// After JudgeLastStop: who is killed before this start counts as the first once
+// more. Durable with the next synced write.
+void NoteMachine(SpoolStore& store, const std::string& boot_id, const MachineStart& start);
+
 void EndSuspicion(SpoolStore& store);  // does not wait
 
 }  // namespace fermo::node

@@ -118,7 +118,7 @@ absl::Status Node::Parts::OpenSpool() {
   store = *std::move(opened);
   const auto boot_id = MachineBootId();
   if (!boot_id.ok()) return boot_id.status();
-  const auto machine = NoteMachine(*store, *boot_id);
+  const auto machine = CompareMachine(*store, *boot_id);
   if (!machine.ok()) return machine.status();
   auto loaded = LoadIdentity(*store, BootStep(*machine, RandomSeed()));
   if (!loaded.ok()) return loaded.status();
@@ -132,6 +132,7 @@ absl::Status Node::Parts::OpenSpool() {
   const bool power_lost = machine->first && !identity.last_stop_clean;
   const auto is_suspect = JudgeLastStop(*store, power_lost, FailureMark(options));
   if (!is_suspect.ok()) return is_suspect.status();
+  NoteMachine(*store, *boot_id, *machine);
   suspect = replica.suspect = *is_suspect;
   if (suspect) {
     log.Warning("suspect",

@@ -282,6 +282,7 @@ class Replica {
   void GiveUpRepair(Segment& segment, std::string_view why);
   bool HasAll(const Segment& segment, const HolderView& view) const;
   uint32_t RepairsUnderWay() const;
+  bool WaitsForGrace(const Segment& segment) const;
   void TickStray(Segment& segment);
   void DropStray(Segment& segment);
   void InquireAll(Segment& segment);

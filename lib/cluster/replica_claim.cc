@@ -299,6 +299,7 @@ Segment* Replica::FindForClaim(const SegmentRecord& record, bool by_owner) {
   }
   Segment* segment = Adopt(record);
   if (segment == nullptr) return nullptr;
+  // What it may have promised is forgotten with the segment.
   if (segment->skips_epochs && !segment->owner) Suspect(*segment);
   AdoptNewer(*segment, record);
   return segment;

@@ -70,9 +70,17 @@ std::optional<std::vector<NodeId>> Replica::BetterList(const Segment& segment) c
 uint32_t Replica::RepairsUnderWay() const {
   uint32_t count = 0;
   for (const auto& [id, segment] : segments_) {
-    count += segment.owner && segment.owner->repair ? 1 : 0;
+    if (segment.owner && segment.owner->repair && !segment.owner->repair->waiting) ++count;
   }
   return count;
+}
+
+// Legs that an earlier owner announced may still get their dot from it.
+bool Replica::WaitsForGrace(const Segment& segment) const {
+  if (segment.owner->all_wait_until > now_) return true;
+  return std::any_of(segment.heard.begin(), segment.heard.end(), [this](const auto& leg) {
+    return leg.second.owner != options_.self && leg.second.until > now_;
+  });
 }
 
 void Replica::TickRepair(Segment& segment) {
@@ -131,15 +139,14 @@ void Replica::TickRepair(Segment& segment) {
     segment.claim->not_before = now_;
     return;
   }
+  // Who joins has not heard what an earlier owner announced: that grace ends first.
+  repair.waiting = complete && WaitsForGrace(segment);
+  if (repair.waiting) repair.until = now_ + options_.repair_timeout;
   if (now_ >= repair.until) {
     GiveUpRepair(segment, "repair_took_too_long");
     return;
   }
-  // Who joins has not heard what an earlier owner announced: that grace ends first.
-  const bool waits = std::any_of(segment.heard.begin(), segment.heard.end(), [&](const auto& leg) {
-    return leg.second.owner != options_.self && leg.second.until > now_;
-  });
-  if (!complete || waits || owner.all_wait_until > now_) return;
+  if (!complete || repair.waiting) return;
   repair.committing = true;
   repair.until = now_ + kWaitToCommit;
   // The nodes that join know what is under way before they promise.
@@ -258,6 +265,8 @@ void Replica::Receive(NodeId from, uint32_t, const InquireAnswer& message) {
   }
   if (segment->record.HasHolder(options_.self)) return;
   const auto& holders = segment->record.holders;
+  // With every holder evicted, what a former one has may be the last.
+  if (segment->record.HadHolder(options_.self) && Left(holders) == 0) return;
   const bool over = std::all_of(holders.begin(), holders.end(), [&](NodeId node) {
     if (IsEvicted(node)) return true;
     const auto fate = segment->fates.find(node);

@@ -40,6 +40,7 @@ void Replica::NoteNamed(Peer& peer) {
 // other member has named all.
 bool Replica::MayHaveForgotten(Instant now) const {
   if (knows_all_) return false;
+  if (snapshot_.FindMember(options_.self) == nullptr) return true;  // no configuration yet
   return std::any_of(snapshot_.members.begin(), snapshot_.members.end(), [&](const Member& m) {
     if (m.node == options_.self || IsEvicted(m.node)) return false;
     const auto peer = peers_.find(m.node);

@@ -234,5 +234,32 @@ TEST_F(ReplicaSuspectOfFour, AForgottenSegmentDoesNotStayWithAFormerHolder) {
   EXPECT_EQ(c.Extra(), 0);
 }
 
+// Every holder of the list was evicted: nobody else has the mail.
+TEST_F(ReplicaSuspectOfFour, AFormerHolderKeepsWhatMayBeTheLast) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.disk(1).Holds(id); }, 1s));
+  c.Kill(1);
+  ASSERT_TRUE(
+      c.RunUntil([&] { return !c.replica(0).Find(id.segment)->record.HasHolder(c.Id(1)); }, 3min));
+  c.Restart(1);
+  c.Run(30s);
+  ASSERT_TRUE(c.replica(1).Find(id.segment)->record.HadHolder(c.Id(1)));
+  for (int node : {0, 2, 3}) c.Kill(node);
+  for (int node : {0, 2, 3}) c.EvictUntold(node);
+  c.Run(5min);
+  EXPECT_TRUE(c.disk(1).Holds(id));
+}
+
+TEST(ReplicaSuspectAlone, WithoutAConfigurationItCannotTellWhatItForgot) {
+  cluster::ReplicaOptions options;
+  options.self = NodeId(1);
+  options.suspect = true;
+  const Instant start{100h};
+  cluster::Replica replica(options, cluster::Snapshot(), {}, start);
+  replica.Step(cluster::Tick{}, start + 1s);
+  EXPECT_TRUE(replica.GetView(start + 1s).suspect);
+}
+
 }  // namespace
 }  // namespace fermo::test

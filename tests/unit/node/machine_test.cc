@@ -14,8 +14,9 @@ namespace {
 class MachineTest : public StoreTest {
  protected:
   MachineStart Start(const std::string& boot_id) {
-    auto start = NoteMachine(*store_, boot_id);
+    auto start = CompareMachine(*store_, boot_id);
     EXPECT_TRUE(start.ok()) << start.status();
+    NoteMachine(*store_, boot_id, *start);
     EXPECT_TRUE(WriteAndWait(*store_, {}).ok());  // what was queued is written
     return *start;
   }
@@ -31,6 +32,12 @@ TEST_F(MachineTest, KnowsARestartOfTheMachineForAsLongAsItRuns) {
   const MachineStart third = Start("two");
   EXPECT_TRUE(third.restarted) << "what was unsynced is still lost";
   EXPECT_FALSE(third.first);
+}
+
+TEST_F(MachineTest, AStartThatWasNotNotedIsTheFirstOnceMore) {
+  Start("one");
+  EXPECT_TRUE(CompareMachine(*store_, "two")->first);
+  EXPECT_TRUE(CompareMachine(*store_, "two")->first);
 }
 
 TEST_F(MachineTest, BootNumbersThatWereLostAreNotTakenAgain) {
