@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Breaks a cluster of real processes for a while, and judges it from outside.
-    tools/nemesis.py [--minutes M] [--seed S] [--nodes-per-region N] [--bin DIR] [--dir DIR]
+    tools/nemesis.py [--minutes M] [--seed S] [--nodes-per-region N] [--latency MS]
+                     [--bin DIR] [--dir DIR]
 
 Three regions on loopback take mail by SMTP without a pause while faults, drawn from the
 seed, strike one after the other: SIGKILL, SIGSTOP, a region's loss, a lost disk, a drain,
 a partition between two nodes or around one, calls that pass in one direction only, lines
-that lose packets, a full disk, a restart, a primary that goes away or withholds replies,
-the coordinator's death. A round ends healed; in the end all mail must have arrived.
+that lose packets or are long, a full disk, a restart, a primary that goes away or withholds
+replies, the coordinator's death. A round ends healed; in the end all mail must have arrived.
 The judge knows only what senders and the primary saw. Exit status: 0 every promise was
 kept; 1 not.
 
 Partitions and bad lines need root and nftables, full disks root; without them these are
-left out.
+left out. Every octet between two nodes is under way for --latency milliseconds.
 """
 
 import argparse
@@ -24,119 +25,31 @@ import subprocess
 import sys
 import time
 
-from fermolib import corpus, layout, ports, sender
-from fermolib.cluster import create
+from fermolib import layout
 from fermolib.ctl import CtlError, pick
-from fermolib.oracle import Oracle
-from fermolib.partition import Partitions
 from fermolib.sender import ACCEPTED
-from fermolib.sink import Fault, Sink
+from fermolib.sink import Fault
+from fermolib.stage import Stage
 from fermolib.wait import NotReached, wait_until
 
-DOMAIN = "example.test"
-DISK = 512 << 20  # of a node
 ROUNDS_BETWEEN_PAUSES = 8
 UNTIL_DRAINED = 16 * 60  # what a lost owner had begun waits out the grace of 13 min 10 s
 
 
-class Nemesis:
-    """One run: the cluster, its senders, its primary, and the faults."""
+class Nemesis(Stage):
+    """One run: the stage, and the faults."""
 
     def __init__(self, options):
+        super().__init__(options.dir, options.nodes_per_region, options.latency, options.bin)
         self.options = options
         self.rng = random.Random(options.seed)
-        self.directory = options.dir
-        os.makedirs(self.directory)
-        os.chmod(self.directory, 0o755)
-        self.partitions = Partitions() if Partitions.available() else None
-        plan = layout.Layout(
-            os.path.join(self.directory, "cluster"), 3, options.nodes_per_region,
-            ports.free_block(layout.Layout.ports_needed(3, options.nodes_per_region)),
-            {"spool": {"soft_free": "128MiB", "hard_free": "64MiB", "segment_age": "20s",
-                       "repair_after": "20s"}})
-        self.cluster = create(plan, options.bin or layout.default_bin_dir())
-        self.mounts, self.uids = [], {}
-        for node in self.cluster.nodes:
-            self.prepare(node)
-        self.oracle = Oracle({f"mx.{region}.fermoposta.test" for region in plan.regions},
-                             os.path.join(self.directory, "senders.jsonl"))
-        self.sink = Sink(os.path.join(self.directory, "sink"), ports.free_port())
-        self.streams = []
         self.faults = collections.Counter()
         self.takeovers = []
-
-    # --- The stage
-
-    def prepare(self, node):
-        """A disk of its own, and a user of its own, as far as we may."""
-        os.makedirs(node.data, exist_ok=True)
-        if os.geteuid() == 0:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", node.data],
-                           check=True)
-            self.mounts.append(node.data)
-        if self.partitions:
-            uid = self.partitions.add(node.name, int(node.grpc.rsplit(":", 1)[1]))
-            os.chown(node.data, uid, uid)
-            self.uids[node.name] = uid
-
-    def start(self, process):
-        uid = self.uids.get(process.name)
-        if uid is None:
-            process.start()
-            return
-        process.start(prefix=["/usr/bin/setpriv", f"--reuid={uid}", f"--regid={uid}",
-                              "--clear-groups", "--inh-caps=-all"])
-
-    def open(self):
-        for process in self.cluster.processes:
-            self.start(process)
-        for process in self.cluster.processes:
-            process.wait_ready(60)
-        self.sink.up()
-        self.cluster.ctl.add_domain(DOMAIN, self.sink.address)
-        self.start_streams()
-
-    def start_streams(self):
-        """As real senders do, each tries again what was not accepted."""
-        self.streams = [
-            sender.Stream(self.oracle, sender.Session(frontend.smtp), corpus.small_message, 0.1,
-                          0.5)
-            for frontend in self.cluster.frontends]
-
-    def stop_streams(self):
-        for stream in self.streams:
-            stream.stop()
-
-    def close(self):
-        self.stop_streams()
-        for process in self.cluster.processes:
-            if process.is_running():
-                os.kill(process.pid, signal.SIGCONT)
-        self.cluster.stop()
-        self.sink.close()
-        if self.partitions:
-            self.partitions.close()
-        for mount in self.mounts:
-            subprocess.run(["umount", mount], check=False)
 
     # --- Faults. Each takes its victims, waits, and leaves them healed.
 
     def pause(self, least, most):
         time.sleep(self.rng.uniform(least, most))  # the fault's own length, not a wait
-
-    def kill_all(self, victims):
-        now = time.time()
-        for victim in victims:
-            if victim.role == "node":
-                self.oracle.node_died(now)
-            victim.kill()
-        return now
-
-    def revive(self, victims):
-        for victim in victims:
-            self.start(victim)
-        for victim in victims:
-            victim.wait_ready(60)
 
     def kill_node(self):
         victim = self.rng.choice(self.cluster.nodes)
@@ -250,6 +163,16 @@ class Nemesis:
         for other in others:
             self.partitions.heal(victim.name, other.name)
 
+    def slow_lines(self):
+        """A node lies far from all others for a while: seconds from question to answer."""
+        victim = self.rng.choice(self.cluster.nodes)
+        milliseconds = self.rng.choice((50, 150, 500, 1500))
+        for other in self.cluster.nodes:
+            if other is not victim:
+                self.lines.slow(victim.name, other.name, milliseconds)
+        self.pause(3, 25)
+        self.lines.heal_all()
+
     def fill_disk(self):
         victim = self.rng.choice(self.cluster.nodes)
         path = os.path.join(victim.data, "ballast")
@@ -274,7 +197,7 @@ class Nemesis:
         found = [(self.kill_node, 3), (self.take_over, 4), (self.kill_frontend, 1),
                  (self.kill_coordinator, 1), (self.lose_region, 2), (self.stop_node, 3),
                  (self.restart_node, 1), (self.lose_disk, 2), (self.drain_node, 2),
-                 (self.primary_down, 3), (self.primary_unsure, 2)]
+                 (self.primary_down, 3), (self.primary_unsure, 2), (self.slow_lines, 3)]
         if self.partitions:
             found += [(self.cut_pair, 3), (self.isolate, 3), (self.cut_calls, 2),
                       (self.bad_lines, 3)]
@@ -309,15 +232,6 @@ class Nemesis:
     def has_all_copies(self):
         return not any(int(pick(info.get("status", {}), "under_replicated", 0))
                        for info in self.cluster.ctl.json("node", "list").get("nodes", []))
-
-    def heal(self):
-        if self.partitions:
-            self.partitions.heal_all()
-        for process in self.cluster.processes:
-            if process.is_running():
-                os.kill(process.pid, signal.SIGCONT)
-        self.revive([p for p in self.cluster.processes if not p.is_running()])
-        self.sink.up()
 
     def drain(self):
         """All that was accepted has arrived, and nothing waits any more."""
@@ -368,6 +282,8 @@ def parse(arguments):
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--nodes-per-region", type=int, default=1)
+    parser.add_argument("--latency", type=float, default=5,
+                        help="milliseconds from any node to another, one way")
     parser.add_argument("--bin", help="folder of the programs")
     parser.add_argument("--dir", type=layout.caller_path,
                         default=os.path.join(layout.repository(), "build", "nemesis",

@@ -41,7 +41,7 @@ class Layout:
     SMTP and HTTP, then gRPC and HTTP of each node."""
 
     def __init__(self, directory, regions=3, nodes_per_region=1, base_port=DEFAULT_BASE_PORT,
-                 node_options=None, frontend_options=None):
+                 node_options=None, frontend_options=None, advertised=None):
         if not 1 <= regions <= len(REGIONS):
             raise ValueError(f"--regions must be between 1 and {len(REGIONS)}")
         if not 1 <= nodes_per_region <= 16:
@@ -52,6 +52,7 @@ class Layout:
         self.base_port = base_port
         self.node_options = node_options or {}
         self.frontend_options = frontend_options or {}
+        self.advertised = advertised or {}  # node -> the address that others call
         self.stride = self._stride(nodes_per_region)
         if not 1 <= base_port or base_port + self.ports_needed(regions, nodes_per_region) > 65536:
             raise ValueError(f"--base-port {base_port} leaves no room for "
@@ -110,6 +111,8 @@ class Layout:
                       min_regions=min(2, len(self.regions)),
                       # Nobody listens there: nothing may ask the machine's own resolver.
                       delivery={"dns_servers": [_at(self.base_port + 2)]})
+        if process["name"] in self.advertised:
+            config["advertise_address"] = self.advertised[process["name"]]
         for key, value in self.node_options.items():
             config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
         return config
