@@ -65,16 +65,19 @@ struct AskAnswer {
   Duration wait{};      // when no: how long the hindrance lasts, if known
   SegmentRecord newer;  // when the asker's record is old; else owner is nobody
 };
+struct InFlight {  // a message of which legs were announced
+  Seq seq;
+  Duration wait{};  // what is left of the grace
+  NodeId owner;     // who announced them
+  uint32_t owner_boot = 0;
+};
 struct Claim {
   SegmentRecord record;
   Epoch epoch;
   bool owner = false;  // as in Ask
-};
-struct InFlight {  // a leg that an earlier owner announced
-  Seq seq;
-  Duration wait{};
-  NodeId owner;
-  uint32_t owner_boot = 0;
+  // From an owner: all that is under way. Who joins has not heard of it, and
+  // who stays need not have.
+  std::vector<InFlight> in_flight;
 };
 // A message all of whose outcomes W holders know; outcomes by leg.
 struct FinishedMessage {

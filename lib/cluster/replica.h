@@ -162,6 +162,7 @@ class Replica {
   bool IsLive(NodeId node, Instant now) const;
   bool IsEvicted(NodeId node) const { return evicted_.contains(node); }
   bool IsDraining(NodeId node) const;
+  bool EndIsKnownElsewhere(const Segment& segment) const;  // of a closed segment
   bool Accepting() const;
   PlacementRules Rules(const std::vector<std::string>& regions) const;
   uint32_t Left(const std::vector<NodeId>& holders) const;  // not evicted
@@ -241,7 +242,11 @@ class Replica {
   void StopAttempts(Segment& segment);
   void SettleAll(const MessageId& message);  // nothing left to deliver
   void ReleaseWaits(NodeId old_owner, uint32_t new_boot);
+  void Hear(Segment& segment, Seq seq, HeardAttempt heard);
   void ForgetHeard(Segment& segment, Seq seq);
+  std::vector<InFlight> UnderWay(const Segment& segment) const;
+  std::vector<spool::LegOutcome> KnownOutcomes(const Segment& segment,
+                                               const Announce& message) const;
 
   // --- replica_claim.cc: taking over
   void TickClaim(Segment& segment);
@@ -270,6 +275,9 @@ class Replica {
   // --- replica_tenure.cc: what a claim that holds makes of the claimant
   void RefreshViews(Segment& segment);
   void SettleList(Segment& segment, const ClaimState& claim);
+  bool AllKnowWhatIsUnderWay(const Segment& segment, const ClaimState& claim,
+                             const SeqSet& finished) const;
+  Duration OwnLossWait() const;
   void StartTenure(Segment& segment, const ClaimState& claim);
   void RenewTenure(Segment& segment);
   void HandOver(Segment& segment);
@@ -282,7 +290,6 @@ class Replica {
   void GiveUpRepair(Segment& segment, std::string_view why);
   bool HasAll(const Segment& segment, const HolderView& view) const;
   uint32_t RepairsUnderWay() const;
-  bool WaitsForGrace(const Segment& segment) const;
   void TickStray(Segment& segment);
   void DropStray(Segment& segment);
   void InquireAll(Segment& segment);

@@ -7,19 +7,28 @@
 #include "lib/cluster/replica.h"
 
 namespace fermo::cluster {
-namespace {
 
-// Notes the announcement; true when it is not the renewal of the one that is
-// noted, and so to be written down. An earlier owner's mark is replaced.
-bool HearAttempt(Segment& segment, Seq seq, const HeardAttempt& heard) {
+// Notes the announcement, and writes it down unless it renews the one that is
+// noted. An earlier owner's is replaced; of what is over there is none.
+void Replica::Hear(Segment& segment, Seq seq, HeardAttempt heard) {
+  if (Contains(segment.finished, seq) || Contains(segment.aborted, seq)) return;
   HeardAttempt& known = segment.heard[seq];
-  const bool renewed = known.owner == heard.owner && known.owner_boot == heard.owner_boot &&
-                       known.epoch == heard.epoch;
+  const bool same = known.owner == heard.owner && known.owner_boot == heard.owner_boot;
+  const bool renewed = same && known.epoch == heard.epoch;
+  if (same) heard.until = std::max(heard.until, known.until);
   known = heard;
-  return !renewed;
+  if (renewed) return;
+  Write({spool::PutMeta{AttemptKey({segment.record.id, seq}), EncodeAttempt(heard)}});
 }
 
-}  // namespace
+std::vector<InFlight> Replica::UnderWay(const Segment& segment) const {
+  std::vector<InFlight> in_flight;
+  for (const auto& [seq, heard] : segment.heard) {
+    if (heard.until <= now_) continue;
+    in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot});
+  }
+  return in_flight;
+}
 
 // --- The owner
 
@@ -60,19 +69,11 @@ void Replica::AnnounceAttempt(Segment& segment, Seq seq, Attempt& attempt) {
   const MessageId id{segment.record.id, seq};
   attempt.round = now_;
   attempt.acknowledged = {options_.self};
-  HeardAttempt own{options_.self, options_.boot, segment.record.epoch, now_ + options_.grace};
-  if (HearAttempt(segment, seq, own)) {  // a promise of ours must name it
-    Write({spool::PutMeta{AttemptKey(id), EncodeAttempt(own)}});
-  }
+  // A promise of ours must name it.
+  Hear(segment, seq, {options_.self, options_.boot, segment.record.epoch, now_ + options_.grace});
   for (NodeId node : segment.record.Everybody()) {
     if (node == options_.self || !peers_[node].control) continue;
     Tell(node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
-  }
-  if (segment.owner && segment.owner->repair) {
-    for (NodeId node : segment.owner->repair->holders) {  // a joining node knows of them, too
-      if (segment.record.HasHolder(node) || !peers_[node].control) continue;
-      Tell(node, Announce{id.segment, segment.record.epoch, seq, attempt.legs});
-    }
   }
   MaybeClear(segment, seq, attempt);
 }
@@ -171,20 +172,34 @@ void Replica::Receive(NodeId from, uint32_t boot, const Announce& message) {
   if (segment == nullptr || segment->closed) return;
   AnnounceAnswer answer{message.segment, message.epoch, message.seq, false, {}};
   answer.refused = segment->promised > message.epoch || segment->record.epoch > message.epoch;
-  auto known = segment->outcomes.find(message.seq);
-  if (known != segment->outcomes.end()) {
-    for (uint32_t leg : message.legs) {
-      auto it = known->second.find(leg);
-      if (it != known->second.end()) answer.known.push_back(it->second);
-    }
-  }
+  answer.known = KnownOutcomes(*segment, message);
   if (!answer.refused) {
-    const HeardAttempt heard{from, boot, message.epoch, now_ + options_.grace};
-    if (HearAttempt(*segment, message.seq, heard)) {
-      Write({spool::PutMeta{AttemptKey({message.segment, message.seq}), EncodeAttempt(heard)}});
-    }
+    Hear(*segment, message.seq, {from, boot, message.epoch, now_ + options_.grace});
   }
   Tell(from, std::move(answer), true);
+}
+
+// Of the legs that are announced; all of them when the message is finished here.
+std::vector<spool::LegOutcome> Replica::KnownOutcomes(const Segment& segment,
+                                                      const Announce& message) const {
+  std::vector<spool::LegOutcome> outcomes;
+  const bool finished = Contains(segment.finished, message.seq);
+  const auto odd = segment.odd.find(message.seq);
+  const auto known = segment.outcomes.find(message.seq);
+  for (uint32_t leg : message.legs) {
+    if (finished) {
+      const bool has = odd != segment.odd.end() && leg < odd->second.size();
+      spool::LegOutcome& outcome = outcomes.emplace_back();
+      outcome.seq = message.seq;
+      outcome.leg = leg;
+      outcome.outcome = has ? odd->second[leg] : spool::Outcome::kDelivered;
+      outcome.epoch = segment.record.epoch;
+      outcome.node = options_.self;
+    } else if (known != segment.outcomes.end() && known->second.contains(leg)) {
+      outcomes.push_back(known->second.at(leg));
+    }
+  }
+  return outcomes;
 }
 
 // The old owner's attempt is over, without an outcome.

@@ -152,9 +152,10 @@ void Replica::StartClaiming(Segment& segment) {
   std::vector<spool::WriteOp> ops;
   SaveSegment(segment, ops);
   WriteSynced(std::move(ops), PromisedSelf{segment.record.id, claim.epoch});
+  Claim message{segment.record, claim.epoch, segment.owner != nullptr, {}};
+  if (message.owner) message.in_flight = UnderWay(segment);
   for (NodeId holder : claim.yes) {
-    if (holder == options_.self) continue;
-    Tell(holder, Claim{segment.record, claim.epoch, segment.owner != nullptr});
+    if (holder != options_.self) Tell(holder, message);
   }
 }
 
@@ -257,12 +258,13 @@ void Replica::TakeWaits(Segment& segment, const Promise& promise) {
     const bool ourselves = leg.owner == options_.self;
     const uint32_t boot = ourselves ? options_.boot : peer == peers_.end() ? 0 : peer->second.boot;
     if (leg.wait <= Duration::zero() || boot > leg.owner_boot) return;
+    if (Contains(segment.finished, leg.seq) || Contains(segment.aborted, leg.seq)) return;
     if (ourselves && boot == leg.owner_boot) return;  // our own attempt of the lower epoch ended
     InFlight& known = segment.owner->waits[leg.seq];
     if (known.wait >= leg.wait) return;
     known = leg;
     // A promise of ours passes it on.
-    segment.heard[leg.seq] = {leg.owner, leg.owner_boot, segment.record.epoch, now_ + leg.wait};
+    Hear(segment, leg.seq, {leg.owner, leg.owner_boot, segment.record.epoch, now_ + leg.wait});
   };
   for (const InFlight& leg : promise.in_flight) wait(leg);
   Instant& all = segment.owner->all_wait_until;
@@ -343,6 +345,9 @@ void Replica::Receive(NodeId from, uint32_t, const Claim& message) {
   segment->promised_to = from;
   segment->record.next_holders = message.record.next_holders;
   segment->record.next_epoch = message.record.next_epoch;
+  for (const InFlight& leg : message.in_flight) {
+    Hear(*segment, leg.seq, {leg.owner, leg.owner_boot, message.record.epoch, now_ + leg.wait});
+  }
   std::vector<spool::WriteOp> ops;
   SaveSegment(*segment, ops);
   WriteSynced(std::move(ops), PromisedPeer{from, message.record.id, message.epoch});
@@ -360,12 +365,8 @@ void Replica::Done(const PromisedPeer& done) {
                     segment->record.epoch <= done.epoch;
   if (promise.granted) {
     promise.inventory = MakeInventory(*segment);
-    for (const auto& [seq, heard] : segment->heard) {
-      promise.in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot});
-    }
-    if (options_.machine_restarted_at != Instant{}) {
-      promise.all_wait = options_.machine_restarted_at + options_.grace - now_;
-    }
+    promise.in_flight = UnderWay(*segment);
+    promise.all_wait = OwnLossWait();
   }
   Tell(done.peer, std::move(promise), true);
 }

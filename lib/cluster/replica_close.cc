@@ -29,13 +29,16 @@ void Replica::TickClose(Segment& segment) {
   SeqSet somewhere;  // mail that only an evicted node had counts for nothing
   for (const HolderView& view : owner.holders) somewhere |= view.has;
   owner.wanted &= somewhere;
-  if (owner.repair) return;
+  if (owner.repair && owner.repair->committing) return;
   const bool idle = segment.held.isEmpty() && owner.wanted.isEmpty() && owner.attempts.empty() &&
                     (!segment.writer || segment.writer->pending.empty());
-  const bool all_compared = std::all_of(owner.holders.begin(), owner.holders.end(),
-                                        [](const HolderView& view) { return view.synced; });
+  const bool all_compared =
+      std::all_of(owner.holders.begin(), owner.holders.end(), [](const HolderView& view) {
+        return view.synced || view.role == HolderView::Role::kJoining;
+      });
   if (owner.close_sent && now_ - owner.close_sent_at >= kCloseTimeout) owner.close_sent = false;
   if (!idle || !all_compared || owner.close_sent) return;
+  if (owner.repair) GiveUpRepair(segment, "repair_not_needed");
   owner.close_sent = true;
   owner.close_sent_at = now_;
   for (const HolderView& view : owner.holders) {

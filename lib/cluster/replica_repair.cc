@@ -75,14 +75,6 @@ uint32_t Replica::RepairsUnderWay() const {
   return count;
 }
 
-// Legs that an earlier owner announced may still get their dot from it.
-bool Replica::WaitsForGrace(const Segment& segment) const {
-  if (segment.owner->all_wait_until > now_) return true;
-  return std::any_of(segment.heard.begin(), segment.heard.end(), [this](const auto& leg) {
-    return leg.second.owner != options_.self && leg.second.until > now_;
-  });
-}
-
 void Replica::TickRepair(Segment& segment) {
   if (!segment.owner || segment.closed || !segment.record.sealed || !SyncHealthy(now_)) return;
   OwnerState& owner = *segment.owner;
@@ -139,8 +131,9 @@ void Replica::TickRepair(Segment& segment) {
     segment.claim->not_before = now_;
     return;
   }
-  // Who joins has not heard what an earlier owner announced: that grace ends first.
-  repair.waiting = complete && WaitsForGrace(segment);
+  // What is under way goes with the claim. What a promiser's machine forgot, nobody
+  // can tell to who joins: that grace ends first.
+  repair.waiting = complete && owner.all_wait_until > now_;
   if (repair.waiting) repair.until = now_ + options_.repair_timeout;
   if (now_ >= repair.until) {
     GiveUpRepair(segment, "repair_took_too_long");
@@ -149,8 +142,6 @@ void Replica::TickRepair(Segment& segment) {
   if (!complete || repair.waiting) return;
   repair.committing = true;
   repair.until = now_ + kWaitToCommit;
-  // The nodes that join know what is under way before they promise.
-  for (auto& [seq, attempt] : owner.attempts) AnnounceAttempt(segment, seq, attempt);
 }
 
 void Replica::StartRepair(Segment& segment, std::vector<NodeId> holders) {

@@ -44,6 +44,7 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
   // Who stays may lack what those have who leave.
   const uint32_t left = std::max(1u, Left(record.next_holders));
   complete = complete && whole >= std::min(WriteQuorum(record), left);
+  complete = complete && (segment.owner || AllKnowWhatIsUnderWay(segment, claim, finished));
   const std::vector<NodeId> everybody = record.Everybody();
   if (complete) record.holders = record.next_holders;
   record.next_holders.clear();
@@ -54,6 +55,35 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
   }
   ++record.list_version;
   AddNote(complete ? "holders_changed" : "holders_kept", segment, {}, record.holders.size());
+}
+
+// The nodes of the proposed list that promised, of which every later claim meets
+// one, know of each leg that may still get its dot from somebody else. What an
+// owner proposes says so itself.
+bool Replica::AllKnowWhatIsUnderWay(const Segment& segment, const ClaimState& claim,
+                                    const SeqSet& finished) const {
+  const auto lost_some = [](const auto& entry) { return entry.second.all_wait > Duration::zero(); };
+  if (std::any_of(claim.promises.begin(), claim.promises.end(), lost_some)) return false;
+  if (OwnLossWait() > Duration::zero()) return false;
+  SeqSet known_here;
+  for (const InFlight& leg : UnderWay(segment)) known_here.add(leg.seq.value());
+  SeqSet all = known_here;
+  std::map<NodeId, SeqSet> known;
+  for (const auto& [from, promise] : claim.promises) {
+    for (const InFlight& leg : promise.in_flight) known[from].add(leg.seq.value());
+    all |= known[from];
+  }
+  all -= finished;
+  for (const auto& [from, seqs] : known) {
+    if (segment.record.Proposes(from) && !all.isSubset(seqs)) return false;
+  }
+  return true;
+}
+
+// How long every leg has to wait since this machine lost what it had heard.
+Duration Replica::OwnLossWait() const {
+  if (options_.machine_restarted_at == Instant{}) return Duration::zero();
+  return options_.machine_restarted_at + options_.grace - now_;
 }
 
 // Views for all that have or had copies and are not evicted; what is known of
@@ -94,12 +124,8 @@ void Replica::StartTenure(Segment& segment, const ClaimState& claim) {
     if (segment.AllOutcomesStored(Seq(seq))) owner.done_here.add(seq);
   }
   Promise own;
-  if (options_.machine_restarted_at != Instant{}) {
-    own.all_wait = options_.machine_restarted_at + options_.grace - now_;
-  }
-  for (const auto& [seq, heard] : segment.heard) {
-    own.in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot});
-  }
+  own.all_wait = OwnLossWait();
+  own.in_flight = UnderWay(segment);
   TakeWaits(segment, own);
   for (const auto& [from, promise] : claim.promises) TakeWaits(segment, promise);
 }

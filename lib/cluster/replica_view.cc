@@ -20,12 +20,26 @@ SeqSet OnFewerThan(uint32_t copies, const SeqSet& held, const std::vector<const 
 
 }  // namespace
 
+// W nodes that stay know that it is over: a holder that comes back with a message
+// finds one that says so.
+bool Replica::EndIsKnownElsewhere(const Segment& segment) const {
+  if (!segment.closer) return false;
+  const std::set<NodeId>& closed = segment.closer->closed;
+  const auto knowing = std::count_if(closed.begin(), closed.end(), [this](NodeId node) {
+    return node != options_.self && !IsEvicted(node) && !IsDraining(node);
+  });
+  return knowing >= CopiesNeeded(segment.record);
+}
+
 Replica::View Replica::GetView(Instant now) const {
   View view;
   view.draining = IsDraining(options_.self);
   view.suspect = MayHaveForgotten(now);
   for (const auto& [id, segment] : segments_) {
-    if (segment.closed) continue;
+    if (segment.closed) {
+      if (view.draining && !EndIsKnownElsewhere(segment)) ++view.to_hand_over;
+      continue;
+    }
     ++view.segments;
     const uint64_t held = segment.held.cardinality();
     view.held += held;

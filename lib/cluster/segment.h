@@ -78,7 +78,7 @@ struct RepairState {
   // The joining nodes have all: the list is proposed with a claim. Meanwhile
   // no attempt starts and no body goes, so that what they have stays all.
   bool committing = false;
-  // All is copied, and only the grace of an earlier owner is awaited.
+  // All is copied, and only the grace of legs that nobody can name is awaited.
   bool waiting = false;
   Instant until{};  // given up then
 };

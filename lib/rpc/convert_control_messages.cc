@@ -55,10 +55,22 @@ void Fill(const cluster::AskAnswer& m, pb::ControlMessage* out) {
   p->set_wait_millis(ToMillis(m.wait));
   if (m.newer.owner != NodeId()) ToProto(m.newer, p->mutable_newer());
 }
+void Fill(const std::vector<cluster::InFlight>& in_flight,
+          google::protobuf::RepeatedPtrField<pb::InFlight>* out) {
+  for (const cluster::InFlight& message : in_flight) {
+    pb::InFlight* p = out->Add();
+    p->set_seq(message.seq.value());
+    p->set_wait_millis(ToMillis(message.wait));
+    p->set_owner(message.owner.value());
+    p->set_owner_boot(message.owner_boot);
+  }
+}
 void Fill(const cluster::Claim& m, pb::ControlMessage* out) {
-  ToProto(m.record, out->mutable_claim()->mutable_record());
-  out->mutable_claim()->set_epoch(m.epoch.value());
-  out->mutable_claim()->set_owner(m.owner);
+  auto* p = out->mutable_claim();
+  ToProto(m.record, p->mutable_record());
+  p->set_epoch(m.epoch.value());
+  p->set_owner(m.owner);
+  Fill(m.in_flight, p->mutable_in_flight());
 }
 void Fill(const cluster::Inquire& m, pb::ControlMessage* out) {
   ToProto(m.segment, out->mutable_inquire()->mutable_segment());
@@ -77,13 +89,7 @@ void Fill(const cluster::Promise& m, pb::ControlMessage* out) {
   p->set_granted(m.granted);
   p->set_promised(m.promised.value());
   if (m.granted) detail::ToProto(m.inventory, p->mutable_inventory());
-  for (const auto& leg : m.in_flight) {
-    auto* q = p->add_in_flight();
-    q->set_seq(leg.seq.value());
-    q->set_wait_millis(ToMillis(leg.wait));
-    q->set_owner(leg.owner.value());
-    q->set_owner_boot(leg.owner_boot);
-  }
+  Fill(m.in_flight, p->mutable_in_flight());
   p->set_all_wait_millis(ToMillis(m.all_wait));
 }
 
@@ -151,11 +157,24 @@ Result Take(const pb::AskAnswer& p) {
   if (p.has_newer()) FERMO_TAKE(m.newer, FromProto(p.newer()));
   return m;
 }
+absl::StatusOr<std::vector<cluster::InFlight>> FromProto(
+    const google::protobuf::RepeatedPtrField<pb::InFlight>& in) {
+  std::vector<cluster::InFlight> in_flight;
+  for (const pb::InFlight& p : in) {
+    cluster::InFlight& message = in_flight.emplace_back();
+    FERMO_TAKE(message.seq, detail::SeqFromProto(p.seq()));
+    message.wait = FromMillis(p.wait_millis());
+    message.owner = NodeId(p.owner());
+    message.owner_boot = p.owner_boot();
+  }
+  return in_flight;
+}
 Result Take(const pb::Claim& p) {
   cluster::Claim m;
   FERMO_TAKE(m.record, FromProto(p.record()));
   m.epoch = Epoch(p.epoch());
   m.owner = p.owner();
+  FERMO_TAKE(m.in_flight, FromProto(p.in_flight()));
   return m;
 }
 Result Take(const pb::Inquire& p) {
@@ -181,13 +200,7 @@ Result Take(const pb::Promise& p) {
   m.granted = p.granted();
   m.promised = Epoch(p.promised());
   if (m.granted) FERMO_TAKE(m.inventory, detail::InventoryFromProto(p.inventory()));
-  for (const auto& leg : p.in_flight()) {
-    cluster::InFlight& q = m.in_flight.emplace_back();
-    FERMO_TAKE(q.seq, detail::SeqFromProto(leg.seq()));
-    q.wait = FromMillis(leg.wait_millis());
-    q.owner = NodeId(leg.owner());
-    q.owner_boot = leg.owner_boot();
-  }
+  FERMO_TAKE(m.in_flight, FromProto(p.in_flight()));
   m.all_wait = FromMillis(p.all_wait_millis());
   return m;
 }

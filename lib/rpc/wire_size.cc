@@ -9,6 +9,7 @@ namespace {
 constexpr size_t kFixedSize = 320;   // segment record and framing
 constexpr size_t kRangeSize = 8;     // two bounds below kMaxSeqs
 constexpr size_t kOutcomeSize = 48;  // without its reply
+constexpr size_t kInFlightSize = 32;
 constexpr size_t kFewRanges = 64;
 
 // Of ranges; a dense set has few, however many seqs are in it.
@@ -59,8 +60,11 @@ size_t SizeOf(const cluster::Heartbeat& m) { return kFixedSize * (1 + m.segments
 size_t SizeOf(const cluster::HeartbeatAnswer& m) { return kFixedSize * (1 + m.refused.size()); }
 size_t SizeOf(const cluster::Announce& m) { return kFixedSize + 4 * m.legs.size(); }
 size_t SizeOf(const cluster::AnnounceAnswer& m) { return kFixedSize + SizeOf(m.known); }
+size_t SizeOf(const cluster::Claim& m) {
+  return 2 * kFixedSize + kInFlightSize * m.in_flight.size();
+}
 size_t SizeOf(const cluster::Promise& m) {
-  return kFixedSize + SizeOf(m.inventory) + 32 * m.in_flight.size();
+  return kFixedSize + SizeOf(m.inventory) + kInFlightSize * m.in_flight.size();
 }
 
 // The rest: segments and numbers, at most a record of a segment and a name of one.

@@ -46,8 +46,8 @@ void Simulation::AwaitTrusted(int index, NodeId id, int other) {
     return;
   }
   history_.Add(scheduler_.now(), "node {} is trusted again", index);
-  for (int node = 0; node < size(); ++node) {  // one whose copies are believed to be elsewhere
-    if (node != index && oracle_.MayLose(node) && !oracle_.MayLose(node, index)) other = node;
+  for (int next = 0; next < size(); ++next) {  // one whose copies are believed to be elsewhere
+    if (next != index && oracle_.MayLose(next) && !oracle_.MayLose(next, index)) other = next;
   }
   if (!oracle_.MayLose(other, index)) Wipe(other, 2s);
 }

@@ -30,6 +30,34 @@ TEST(ReplicaOutcome, BodiesGoOnceWHoldersKnowTheOutcome) {
   }
 }
 
+// Of a finished message only a mark is left, which is an answer as well: an owner
+// that was cut off would repeat what W others know to be done.
+TEST(ReplicaOutcome, AFinishedMessageAnswersAnAnnouncementWithItsOutcomes) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  c.primary_up = true;
+  const MessageId id = c.AcceptOne(0, 2);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 5s));
+  c.Run(10ms);
+  const cluster::Segment& segment = *c.replica(1).Find(id.segment);
+  ASSERT_TRUE(cluster::Contains(segment.finished, id.seq));
+  std::vector<spool::LegOutcome> told;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    const auto* answer = std::get_if<cluster::AnnounceAnswer>(&message);
+    if (from == 1 && answer != nullptr) told = answer->known;
+    return false;
+  };
+  const cluster::Announce announce{id.segment, Epoch(1), id.seq, {0, 1}};
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, announce});
+  c.Run(10ms);
+  ASSERT_EQ(told.size(), 2u);
+  for (uint32_t leg : {0u, 1u}) {
+    EXPECT_EQ(told[leg].leg, leg);
+    EXPECT_EQ(told[leg].outcome, spool::Outcome::kDelivered);
+  }
+  EXPECT_TRUE(segment.heard.empty()) << "what is over holds nothing up";
+}
+
 TEST(ReplicaOutcome, WithoutASecondHolderTheBodyStays) {
   ReplicaCluster c({"firenze", "roma", "catania"});
   c.Run(1s);
