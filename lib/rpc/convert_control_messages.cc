@@ -157,7 +157,7 @@ Result Take(const pb::AskAnswer& p) {
   if (p.has_newer()) FERMO_TAKE(m.newer, FromProto(p.newer()));
   return m;
 }
-absl::StatusOr<std::vector<cluster::InFlight>> FromProto(
+absl::StatusOr<std::vector<cluster::InFlight>> TakeInFlight(
     const google::protobuf::RepeatedPtrField<pb::InFlight>& in) {
   std::vector<cluster::InFlight> in_flight;
   for (const pb::InFlight& p : in) {
@@ -174,7 +174,7 @@ Result Take(const pb::Claim& p) {
   FERMO_TAKE(m.record, FromProto(p.record()));
   m.epoch = Epoch(p.epoch());
   m.owner = p.owner();
-  FERMO_TAKE(m.in_flight, FromProto(p.in_flight()));
+  FERMO_TAKE(m.in_flight, TakeInFlight(p.in_flight()));
   return m;
 }
 Result Take(const pb::Inquire& p) {
@@ -200,7 +200,7 @@ Result Take(const pb::Promise& p) {
   m.granted = p.granted();
   m.promised = Epoch(p.promised());
   if (m.granted) FERMO_TAKE(m.inventory, detail::InventoryFromProto(p.inventory()));
-  FERMO_TAKE(m.in_flight, FromProto(p.in_flight()));
+  FERMO_TAKE(m.in_flight, TakeInFlight(p.in_flight()));
   m.all_wait = FromMillis(p.all_wait_millis());
   return m;
 }

@@ -7,8 +7,10 @@
 
 #include "fermoposta/v1/common.pb.h"
 #include "fermoposta/v1/control.pb.h"
+#include "fermoposta/v1/replication.pb.h"
 #include "fermoposta/v1/spool.pb.h"
 #include "lib/rpc/control_client.h"
+#include "lib/rpc/convert_replication.h"
 #include "lib/spool/limits.h"
 
 namespace fermo::rpc {
@@ -67,6 +69,24 @@ TEST(ConvertSegmentRecord, RefusesWhatNoHolderWouldSend) {
   proto = SomeRecordProto();
   for (int i = 0; i < 100; ++i) proto.add_former_holders(100 + i);
   EXPECT_THAT(Problem(FromProto(proto).status()), HasSubstr("too many"));
+}
+
+TEST(ConvertClaim, ComesBackWithWhatIsUnderWay) {
+  using std::chrono::seconds;
+  cluster::Claim claim{SomeRecord(), Epoch(5), true, {}};
+  claim.in_flight = {{Seq(3), seconds(7), NodeId(9), 2}, {Seq(4), seconds(8), NodeId(5), 1}};
+  v1::ControlMessage proto;
+  ToProto(cluster::ControlMessage(claim), &proto);
+  auto back = FromProto(std::move(proto));
+  ASSERT_TRUE(back.ok()) << back.status();
+  const auto& taken = std::get<cluster::Claim>(*back);
+  EXPECT_EQ(taken.record, SomeRecord());
+  EXPECT_TRUE(taken.owner);
+  ASSERT_EQ(taken.in_flight.size(), 2u);
+  EXPECT_EQ(taken.in_flight[1].seq, Seq(4));
+  EXPECT_EQ(taken.in_flight[1].wait, seconds(8));
+  EXPECT_EQ(taken.in_flight[1].owner, NodeId(5));
+  EXPECT_EQ(taken.in_flight[1].owner_boot, 1u);
 }
 
 TEST(ConvertSeqRanges, RefusesRangesThatAreNotAscending) {

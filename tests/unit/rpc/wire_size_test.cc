@@ -104,7 +104,9 @@ TEST(WireSize, RecordsOfSegmentsAreBilledOneByOne) {
   cluster::HeartbeatAnswer answer;
   answer.refused = heartbeat.segments;
   ExpectBound(cluster::ControlMessage(answer));
-  ExpectBound(cluster::ControlMessage(cluster::Claim{record, record.epoch}));
+  cluster::Claim claim{record, record.epoch, true, {}};
+  claim.in_flight.assign(100, {Seq(cluster::kMaxSeqs - 1), std::chrono::hours(1), record.owner, ~0u});
+  ExpectBound(cluster::ControlMessage(claim));
 }
 
 TEST(WireSize, AnInventoryLeavesRepliesOutWhenTheyAreTooMuch) {
