@@ -142,6 +142,16 @@ class ClusterCase(unittest.TestCase):
         return wait_until(gaps, seconds, lambda: "every region accepts again; last replies "
                           f"{[(a.frontend, a.code, a.text) for a in self.oracle.attempts()[-6:]]}")
 
+    def verdict_p99(self, since, seconds, when):
+        """Of all transactions begun in that span: from the final dot to the reply."""
+        took = sorted(attempt.ended - attempt.dot_at for attempt in self.oracle.attempts()
+                      if since - 1 <= attempt.started < since + seconds and attempt.dot_at)
+        self.assertGreater(len(took), 20, "transactions that tell something")
+        p99 = took[min(len(took) - 1, len(took) * 99 // 100)]
+        self.say(f"final dot to reply {when}, {len(took)} times: "
+                 f"p99 {p99:.3f} s, longest {took[-1]:.3f} s")
+        return p99
+
     # Processes.
 
     def kill(self, process):
