@@ -89,7 +89,9 @@ void Replica::Receive(NodeId from, const Outcomes& message) {
   std::vector<std::pair<Seq, uint32_t>> legs;
   for (const spool::LegOutcome& outcome : message.outcomes) {
     legs.emplace_back(outcome.seq, outcome.leg);
-    ForgetHeard(*segment, outcome.seq);
+    // Of an earlier attempt, it may come behind the announcement for the other legs.
+    const bool held = Contains(segment->held, outcome.seq);
+    if (held && segment->AllOutcomesKnown(outcome.seq)) ForgetHeard(*segment, outcome.seq);
   }
   // Behind the write above, and behind any that is still queued.
   WriteSynced({}, OutcomesFor{from, message.segment, std::move(legs)});

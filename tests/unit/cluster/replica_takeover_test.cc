@@ -186,6 +186,34 @@ TEST_F(ReplicaTakeover, AnAnnouncedLegWaitsOutTheGraceWhenTheOwnerStaysDead) {
       << "never tried again: the dot might not have arrived";
 }
 
+// What became of one leg is told again when inventories are compared, on the other
+// stream than the announcement for the leg that is left.
+TEST_F(ReplicaTakeover, AnOlderOutcomeDoesNotEndTheGraceOfAnotherLeg) {
+  c.Run(1s);
+  c.one_leg_at_a_time = true;
+  const MessageId id = c.AcceptOne(0, 2);
+  c.on_dot = [&](int node, const MessageId&) {
+    if (c.LegDeliveries(id, 1) == 1) c.primary_up = false;
+    return c.LegDeliveries(id, 1) == 0 || node != 0;
+  };
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.LegDeliveries(id, 1) == 1; }, 10min));
+  ASSERT_TRUE(c.disk(1).KnowsOutcome(id, 0));
+  spool::LegOutcome first;
+  first.seq = id.seq;
+  first.outcome = spool::Outcome::kDelivered;
+  first.epoch = Epoch(1);
+  first.node = c.Id(0);
+  for (int node : {1, 2}) {
+    c.Feed(node, cluster::DataReceived{c.Id(0), cluster::Outcomes{id.segment, {first}}});
+  }
+  c.Kill(0);
+  c.primary_up = true;
+  c.Run(12min);
+  EXPECT_EQ(c.LegDeliveries(id, 1), 1) << "repeated within the grace";
+  EXPECT_TRUE(c.RunUntil([&] { return c.LegDeliveries(id, 1) == 2; }, 2min));
+}
+
 // A transaction may be long before its final dot is sent, and the reply to that
 // takes up to ten minutes more.
 TEST_F(ReplicaTakeover, TheGraceCountsFromTheLastRenewal) {
