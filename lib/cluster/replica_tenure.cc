@@ -42,7 +42,9 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
     complete = complete && (all || record.HasHolder(node));
   }
   // Who stays may lack what those have who leave.
+  // And those who were evicted since must not make it the weaker list.
   const uint32_t left = std::max(1u, Left(record.next_holders));
+  complete = complete && left >= std::min(WriteQuorum(record), Left(record.holders));
   complete = complete && whole >= std::min(WriteQuorum(record), left);
   complete = complete && (segment.owner || AllKnowWhatIsUnderWay(segment, claim, finished));
   const std::vector<NodeId> everybody = record.Everybody();

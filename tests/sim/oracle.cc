@@ -89,14 +89,18 @@ bool Oracle::OutcomeOn(uint32_t copies, const MessageId& id, uint32_t leg) const
 }
 
 // W, or as many holders as are not evicted.
-uint32_t Oracle::Needed(int node, const MessageId& id) const {
-  const auto& segments = cluster_.disk(node).live().segments();
-  const auto segment = segments.find(id.segment);
-  if (segment == segments.end()) return options_.write_copies;
-  uint32_t left = 0;
-  for (NodeId holder : segment->second.stored.record.holders) {
-    left += cluster_.evicted(holder) ? 0 : 1;
+uint32_t Oracle::Needed(const MessageId& id) const {
+  const cluster::SegmentRecord* newest = nullptr;  // who drops it may not have heard of it
+  for (int node = 0; node < cluster_.size(); ++node) {
+    const auto& segments = cluster_.disk(node).live().segments();
+    const auto segment = segments.find(id.segment);
+    if (segment == segments.end()) continue;
+    const cluster::SegmentRecord& record = segment->second.stored.record;
+    if (newest == nullptr || record.epoch > newest->epoch) newest = &record;
   }
+  if (newest == nullptr) return options_.write_copies;
+  uint32_t left = 0;
+  for (NodeId holder : newest->holders) left += cluster_.evicted(holder) ? 0 : 1;
   return std::max(1u, std::min(left, options_.write_copies));
 }
 
@@ -221,7 +225,7 @@ void Oracle::BodyGoes(Instant now, int node, const MessageId& id) {
       segment != segments.end() && segment->second.stored.record.HasHolder(cluster_.id(node));
   if (!counts) return;  // a copy that no list names
   for (uint32_t leg = 0; leg < record->envelope.forward_paths.size(); ++leg) {
-    if (OutcomeOn(Needed(node, id), id, leg) || forgotten_.contains({id, leg})) continue;
+    if (OutcomeOn(Needed(id), id, leg) || forgotten_.contains({id, leg})) continue;
     Fail(now, "I10 kept",
          fmt::format("node {} drops the body of {} while fewer than W know the "
                      "outcome of leg {}",

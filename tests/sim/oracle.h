@@ -118,7 +118,7 @@ class Oracle {
   bool AloneKnowsEnd(int node, const MessageId& id) const;
   bool KnownNow(const MessageId& id, uint32_t leg) const;
   bool HasElsewhere(int node, const MessageId& id, int believed) const;
-  uint32_t Needed(int node, const MessageId& id) const;
+  uint32_t Needed(const MessageId& id) const;
   uint32_t HoldersOf(const MessageId& id, std::set<std::string>* regions) const;
   bool OutcomeOn(uint32_t copies, const MessageId& id, uint32_t leg) const;
   bool OutcomeOnW(const MessageId& id, uint32_t leg) const {

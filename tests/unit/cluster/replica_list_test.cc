@@ -211,6 +211,20 @@ TEST_F(ReplicaList, WhoJoinsIsToldWhatIsUnderWay) {
   EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(ids[0]) == 2; }, 5min)) << "after the grace";
 }
 
+// Two of the new list are evicted before it stands: with who is to leave there
+// are two copies, with the new list one.
+TEST_F(ReplicaList, AListThatEvictionsMadeTheWeakerOneIsGone) {
+  c.Run(1s);
+  Accept();
+  ProposeInPlaceOfADrainingNode();
+  for (int node : {0, spare}) c.Kill(node);
+  for (int node : {0, spare}) c.Evict(node);
+  ASSERT_TRUE(c.RunUntil([&] { return Settled() > 0; }, 40s));
+  EXPECT_EQ(c.NotesOf("holders_kept"), 1);
+  EXPECT_EQ(c.NotesOf("holders_changed"), 0);
+  EXPECT_GT(c.replica(third).GetView(c.now()).to_hand_over, 0u);
+}
+
 // Only node 0 and the one who is to leave have heard of the attempt; the claim
 // that would tell it to who joins is lost, and with it the list.
 TEST_F(ReplicaList, AListWhoseOwnerDiedIsGoneWhenWhoJoinsWasNotToldWhatIsUnderWay) {
