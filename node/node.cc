@@ -134,12 +134,13 @@ absl::Status Node::Parts::OpenSpool() {
   if (!is_suspect.ok()) return is_suspect.status();
   NoteMachine(*store, *boot_id, *machine);
   suspect = replica.suspect = *is_suspect;
+  // Announcements that were acknowledged went with what the disk lost.
+  if (suspect && !machine->restarted) replica.machine_restarted_at = BootClock::now();
   if (suspect) {
-    log.Warning("suspect",
-                {{log::kNode, identity.node},
-                 {log::kMsg,
-                  "the last stop may have lost what was on the disk: what is here counts "
-                  "for less until the other holders have compared"}});
+    log.Warning("suspect", {{log::kNode, identity.node},
+                            {log::kMsg,
+                             "the last stop may have lost what was on the disk: what is here "
+                             "counts for less until the other holders have compared"}});
   }
   snapshot.cluster_uuid = identity.cluster_uuid;
   return absl::OkStatus();

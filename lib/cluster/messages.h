@@ -49,6 +49,9 @@ struct Withdraw {  // the attempt ended and left legs without an outcome
   SegmentId segment;
   Epoch epoch;
   Seq seq;
+  // Of the other legs. They go on the data stream as well, but that may be far
+  // behind this one.
+  std::vector<spool::LegOutcome> outcomes;
 };
 struct Ask {  // would you promise?
   SegmentRecord record;
@@ -70,6 +73,7 @@ struct InFlight {  // a message of which legs were announced
   Duration wait{};  // what is left of the grace
   NodeId owner;     // who announced them
   uint32_t owner_boot = 0;
+  Epoch epoch;  // under which they were announced
 };
 struct Claim {
   SegmentRecord record;

@@ -262,7 +262,8 @@ class Replica {
   void MaybeWin(Segment& segment);
   void BecomeOwner(Segment& segment);
   Segment* FindForClaim(const SegmentRecord& record, bool by_owner);
-  bool KnowsNewer(const Segment& segment, const SegmentRecord& record, bool by_owner) const;
+  bool KnowsNewer(const Segment& segment, const SegmentRecord& record, NodeId claimant,
+                  bool by_owner) const;
   Duration Hindrance(const Segment& segment, NodeId claimant, Epoch epoch) const;
   void Receive(NodeId from, uint32_t boot, const Ask& message);
   void Receive(NodeId from, uint32_t boot, const AskAnswer& message);
@@ -284,6 +285,7 @@ class Replica {
 
   // --- replica_repair.cc: new holders for old, and what became of a segment
   void TickRepair(Segment& segment);
+  void MaybeStartRepair(Segment& segment);
   std::optional<std::vector<NodeId>> BetterList(const Segment& segment) const;
   bool IsGone(NodeId node) const;
   void StartRepair(Segment& segment, std::vector<NodeId> holders);

@@ -9,10 +9,12 @@
 namespace fermo::cluster {
 
 // Notes the announcement, and writes it down unless it renews the one that is
-// noted. An earlier owner's is replaced; of what is over there is none.
+// noted. A later owner's takes the place of an earlier one's, which was over when
+// the later one began; of what is over there is none.
 void Replica::Hear(Segment& segment, Seq seq, HeardAttempt heard) {
   if (Contains(segment.finished, seq) || Contains(segment.aborted, seq)) return;
   HeardAttempt& known = segment.heard[seq];
+  if (known.epoch > heard.epoch) return;
   const bool same = known.owner == heard.owner && known.owner_boot == heard.owner_boot;
   const bool renewed = same && known.epoch == heard.epoch;
   if (same) heard.until = std::max(heard.until, known.until);
@@ -25,7 +27,7 @@ std::vector<InFlight> Replica::UnderWay(const Segment& segment) const {
   std::vector<InFlight> in_flight;
   for (const auto& [seq, heard] : segment.heard) {
     if (heard.until <= now_) continue;
-    in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot});
+    in_flight.push_back({seq, heard.until - now_, heard.owner, heard.owner_boot, heard.epoch});
   }
   return in_flight;
 }
@@ -37,8 +39,11 @@ void Replica::On(const BeginAttempt& event) {
   const Seq seq = event.message.seq;
   const bool fenced =
       segment == nullptr || (segment->owner && segment->promised > segment->record.epoch);
-  if (fenced || (!segment->owner && !segment->survivor) || segment->flying.contains(seq) ||
-      !Contains(segment->held, seq) || segment->AllOutcomesKnown(seq)) {
+  const bool committing = segment != nullptr && segment->owner && segment->owner->repair &&
+                          segment->owner->repair->committing;
+  if (fenced || committing || (!segment->owner && !segment->survivor) ||
+      segment->flying.contains(seq) || !Contains(segment->held, seq) ||
+      segment->AllOutcomesKnown(seq)) {
     out_.push_back(AttemptStopped{event.message});
     return;
   }
@@ -140,7 +145,9 @@ void Replica::On(const EndAttempt& event) {
   const auto flight = segment->flying.extract(seq);
   if (!outcomes.empty()) LearnOutcomes(*segment, outcomes, options_.self);
   if (segment->AllOutcomesKnown(seq)) return;  // the mark goes with the message
-  ForgetHeard(*segment, seq);
+  const auto mark = segment->heard.find(seq);
+  const bool ours = mark != segment->heard.end() && mark->second.owner == options_.self;
+  if (ours) ForgetHeard(*segment, seq);
   // It began under an ownership that was lost, and delivery has forgotten it.
   const auto began_before = [&](uint64_t tenure) {
     return !flight.empty() && flight.mapped() != tenure;
@@ -149,7 +156,7 @@ void Replica::On(const EndAttempt& event) {
   if (segment->survivor && began_before(segment->survivor->tenure)) OfferAlone(*segment, {seq});
   for (NodeId holder : segment->record.Everybody()) {
     if (holder == options_.self || !peers_[holder].control) continue;
-    Tell(holder, Withdraw{event.message.segment, segment->record.epoch, seq});
+    Tell(holder, Withdraw{event.message.segment, segment->record.epoch, seq, outcomes});
   }
 }
 
@@ -202,10 +209,11 @@ std::vector<spool::LegOutcome> Replica::KnownOutcomes(const Segment& segment,
   return outcomes;
 }
 
-// The old owner's attempt is over, without an outcome.
+// The old owner's attempt is over, and left legs without an outcome.
 void Replica::Receive(NodeId from, uint32_t, const Withdraw& message) {
   Segment* segment = FindSegment(message.segment);
-  if (segment == nullptr) return;
+  if (segment == nullptr || segment->closed) return;
+  LearnOutcomes(*segment, message.outcomes, from);
   auto heard = segment->heard.find(message.seq);
   if (heard != segment->heard.end() && heard->second.owner == from) {
     ForgetHeard(*segment, message.seq);

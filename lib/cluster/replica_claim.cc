@@ -119,6 +119,17 @@ void Replica::Receive(NodeId from, uint32_t, const AskAnswer& message) {
     StartAsking(*segment);  // it was suspect and skipped epochs: nobody is ahead of us there
     return;
   }
+  if (segment->owner && message.newer.next_epoch != Epoch()) {
+    // Another was promised more than we, and may have committed what we proposed:
+    // only as any other claimant can we go on.
+    if (message.newer.next_epoch > segment->record.next_epoch) {
+      segment->record.next_holders = message.newer.next_holders;
+      segment->record.next_epoch = message.newer.next_epoch;
+    }
+    LoseOwnership(*segment);
+    segment->claim.reset();
+    return;
+  }
   if (message.newer.next_epoch > segment->record.next_epoch && !segment->owner) {
     // A list was proposed, and may have been committed.
     segment->record.next_holders = message.newer.next_holders;
@@ -261,10 +272,11 @@ void Replica::TakeWaits(Segment& segment, const Promise& promise) {
     if (Contains(segment.finished, leg.seq) || Contains(segment.aborted, leg.seq)) return;
     if (ourselves && boot == leg.owner_boot) return;  // our own attempt of the lower epoch ended
     InFlight& known = segment.owner->waits[leg.seq];
-    if (known.wait >= leg.wait) return;
+    if (known.epoch > leg.epoch) return;  // it began when this one was over
+    if (known.epoch == leg.epoch && known.wait >= leg.wait) return;
     known = leg;
     // A promise of ours passes it on.
-    Hear(segment, leg.seq, {leg.owner, leg.owner_boot, segment.record.epoch, now_ + leg.wait});
+    Hear(segment, leg.seq, {leg.owner, leg.owner_boot, leg.epoch, now_ + leg.wait});
   };
   for (const InFlight& leg : promise.in_flight) wait(leg);
   Instant& all = segment.owner->all_wait_until;
@@ -308,10 +320,15 @@ Segment* Replica::FindForClaim(const SegmentRecord& record, bool by_owner) {
 }
 
 // What the claimant must know before it claims: a later ownership, or a list
-// that may have been committed.
-bool Replica::KnowsNewer(const Segment& segment, const SegmentRecord& record, bool by_owner) const {
+// that may have been committed. An owner's word that its list was not counts
+// only where nobody else was promised anything since.
+bool Replica::KnowsNewer(const Segment& segment, const SegmentRecord& record, NodeId claimant,
+                         bool by_owner) const {
   if (segment.record.epoch > record.epoch) return true;
-  return !by_owner && segment.record.next_epoch > record.next_epoch;
+  const bool promised_other =
+      segment.promised > segment.record.epoch && segment.promised_to != claimant;
+  if (by_owner) return promised_other && segment.record.next_epoch != Epoch();
+  return segment.record.next_epoch > record.next_epoch;
 }
 
 void Replica::Receive(NodeId from, uint32_t, const Ask& message) {
@@ -320,7 +337,7 @@ void Replica::Receive(NodeId from, uint32_t, const Ask& message) {
   AskAnswer answer{message.record.id, message.epoch, false, {}, {}, {}};
   answer.wait = Hindrance(*segment, from, message.epoch);
   answer.promised = segment->promised;
-  if (KnowsNewer(*segment, message.record, message.owner)) {
+  if (KnowsNewer(*segment, message.record, from, message.owner)) {
     answer.newer = segment->record;
   } else {
     answer.yes = answer.wait <= Duration::zero() && message.record.HasHolder(from);
@@ -332,7 +349,7 @@ void Replica::Receive(NodeId from, uint32_t, const Claim& message) {
   Segment* segment = FindForClaim(message.record, message.owner);
   if (segment == nullptr) return;
   if (Hindrance(*segment, from, message.epoch) > Duration::zero() ||
-      KnowsNewer(*segment, message.record, message.owner)) {
+      KnowsNewer(*segment, message.record, from, message.owner)) {
     Promise refusal;
     refusal.segment = message.record.id;
     refusal.epoch = message.epoch;
@@ -346,7 +363,7 @@ void Replica::Receive(NodeId from, uint32_t, const Claim& message) {
   segment->record.next_holders = message.record.next_holders;
   segment->record.next_epoch = message.record.next_epoch;
   for (const InFlight& leg : message.in_flight) {
-    Hear(*segment, leg.seq, {leg.owner, leg.owner_boot, message.record.epoch, now_ + leg.wait});
+    Hear(*segment, leg.seq, {leg.owner, leg.owner_boot, leg.epoch, now_ + leg.wait});
   }
   std::vector<spool::WriteOp> ops;
   SaveSegment(*segment, ops);

@@ -75,19 +75,24 @@ uint32_t Replica::RepairsUnderWay() const {
   return count;
 }
 
+void Replica::MaybeStartRepair(Segment& segment) {
+  OwnerState& owner = *segment.owner;
+  const bool pending = segment.writer && !segment.writer->pending.empty();
+  if (now_ < owner.next_repair || segment.claim || pending || owner.close_sent) return;
+  owner.next_repair = now_ + random_.Jitter(options_.repair_every, 0.5);
+  // With what the others have and we lack, the new node would lack it, too.
+  if (!HoldsLeases(segment, now_) || !(owner.wanted - segment.held).isEmpty()) return;
+  auto list = BetterList(segment);
+  if (list && !HasSuspect(segment, *list) && RepairsUnderWay() < options_.repairs_at_once) {
+    StartRepair(segment, *std::move(list));
+  }
+}
+
 void Replica::TickRepair(Segment& segment) {
   if (!segment.owner || segment.closed || !segment.record.sealed || !SyncHealthy(now_)) return;
   OwnerState& owner = *segment.owner;
   if (!owner.repair) {
-    const bool pending = segment.writer && !segment.writer->pending.empty();
-    if (now_ < owner.next_repair || segment.claim || pending || owner.close_sent) return;
-    owner.next_repair = now_ + random_.Jitter(options_.repair_every, 0.5);
-    // With what the others have and we lack, the new node would lack it, too.
-    if (!HoldsLeases(segment, now_) || !(owner.wanted - segment.held).isEmpty()) return;
-    auto list = BetterList(segment);
-    if (list && !HasSuspect(segment, *list) && RepairsUnderWay() < options_.repairs_at_once) {
-      StartRepair(segment, *std::move(list));
-    }
+    MaybeStartRepair(segment);
     return;
   }
   RepairState& repair = *owner.repair;
@@ -110,6 +115,9 @@ void Replica::TickRepair(Segment& segment) {
     }
     if (HasAll(segment, view) && !view.suspect) {
       ++whole;
+      // Who joins keeps copies only as long as it is told that it is to.
+      const bool named = now_ - view.asked_at < options_.guest_patience / 2;
+      if (joins && repair.waiting && !named) StartSync(segment, view);
       continue;
     }
     if (joins) complete = false;
@@ -127,6 +135,9 @@ void Replica::TickRepair(Segment& segment) {
       return;
     }
     if (segment.claim || (!stays(options_.self) && !segment.flying.empty())) return;
+    // What ends now, and is not yet with who joins, would keep the list from standing.
+    const bool quiet = segment.flying.empty() || now_ >= repair.until - kWaitToCommit / 2;
+    if (!complete || !quiet) return;
     segment.claim = std::make_unique<ClaimState>();
     segment.claim->not_before = now_;
     return;
@@ -189,8 +200,9 @@ bool Replica::HasAll(const Segment& segment, const HolderView& view) const {
 void Replica::TickStray(Segment& segment) {
   const SegmentRecord& record = segment.record;
   if (segment.closed || record.HasHolder(options_.self)) return;
-  const bool proposed = record.Proposes(options_.self);
-  if (!proposed && record.HadHolder(options_.self)) {
+  const bool had = record.HadHolder(options_.self);
+  const bool proposed = record.Proposes(options_.self) && (record.next_epoch != Epoch() || !had);
+  if (!proposed && had) {
     // It keeps what it has until the segment is closed. That may be long ago, if
     // its disk has lost the end of it.
     if (now_ < segment.next_inquiry) return;

@@ -34,8 +34,8 @@ bool Replica::Resolve(const ResolveUpload& event) {
   const MessageId& id = known->second;
   const Segment* segment = Find(id.segment);
   if (segment == nullptr) return settle({}, absl::UnknownError("the message's segment has ended"));
-  if (Contains(segment->aborted, id.seq)) {
-    return settle({}, absl::AbortedError("too few copies within the budget"));
+  if (Contains(segment->aborted, id.seq)) {  // one that took over may have delivered it before
+    return settle({}, absl::UnknownError("too few copies within the budget"));
   }
   if (Contains(segment->finished, id.seq)) return settle(id, absl::OkStatus());
   if (!segment->owner || !Contains(segment->held, id.seq)) return false;

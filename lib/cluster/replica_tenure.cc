@@ -1,10 +1,41 @@
 // What a claim that holds makes of its claimant: a new owner, an owner with a
 // new list of holders, or one that hands over and leaves.
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "lib/cluster/replica.h"
 
 namespace fermo::cluster {
+namespace {
+
+// Delivery goes on before the next list is tried.
+constexpr auto kAfterAClaim = std::chrono::seconds(10);
+
+// What several nodes together know of a segment.
+struct Facts {
+  SeqSet known;  // held, finished or aborted
+  SeqSet finished;
+  std::set<std::pair<Seq, uint32_t>> outcomes;
+
+  void Add(const Inventory& inventory) {
+    known |= inventory.held | inventory.finished | inventory.aborted;
+    finished |= inventory.finished;
+    for (const auto& outcome : inventory.outcomes) outcomes.insert({outcome.seq, outcome.leg});
+  }
+  bool AreIn(const Inventory& inventory) const {
+    Facts has;
+    has.Add(inventory);
+    const auto is_there = [&has](const std::pair<Seq, uint32_t>& leg) {
+      return Contains(has.finished, leg.first) || has.outcomes.contains(leg);
+    };
+    return finished.isSubset(has.finished) && known.isSubset(has.known) &&
+           std::all_of(outcomes.begin(), outcomes.end(), is_there);
+  }
+};
+
+}  // namespace
 
 // The fate of a proposed list, which a quorum of it and of the committed one
 // have promised to us: committed when the nodes that join have all there is,
@@ -15,38 +46,32 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
     record.next_holders.clear();
     return;
   }
-  SeqSet known = segment.held | segment.finished | segment.aborted;
-  SeqSet finished = segment.finished;
+  const Inventory own = MakeInventory(segment);
+  std::map<NodeId, const Inventory*> inventories{{options_.self, &own}};
+  for (const auto& [from, promise] : claim.promises) inventories[from] = &promise.inventory;
   // Who may have lost mail that only those have who are to leave says nothing about all.
   bool complete = !segment.suspect;
-  for (const auto& [from, promise] : claim.promises) {
-    const Inventory& has = promise.inventory;
-    complete = complete && !has.suspect;
-    known |= has.held | has.finished | has.aborted;
-    finished |= has.finished;
+  Facts all;
+  for (const auto& [node, inventory] : inventories) {
+    complete = complete && !inventory->suspect;
+    all.Add(*inventory);
   }
   const auto has_all = [&](NodeId node) {
-    if (node == options_.self) {
-      return known.isSubset(segment.held | segment.finished | segment.aborted) &&
-             finished.isSubset(segment.finished);
-    }
-    const auto promise = claim.promises.find(node);
-    if (promise == claim.promises.end()) return false;
-    const Inventory& has = promise->second.inventory;
-    return finished.isSubset(has.finished) && known.isSubset(has.held | has.finished | has.aborted);
+    const auto inventory = inventories.find(node);
+    return inventory != inventories.end() && all.AreIn(*inventory->second);
   };
   uint32_t whole = 0;  // of the new list
   for (NodeId node : record.next_holders) {
-    const bool all = !IsEvicted(node) && has_all(node);
-    whole += all ? 1 : 0;
-    complete = complete && (all || record.HasHolder(node));
+    const bool good = !IsEvicted(node) && has_all(node);
+    whole += good ? 1 : 0;
+    complete = complete && (good || record.HasHolder(node));
   }
   // Who stays may lack what those have who leave.
   // And those who were evicted since must not make it the weaker list.
   const uint32_t left = std::max(1u, Left(record.next_holders));
   complete = complete && left >= std::min(WriteQuorum(record), Left(record.holders));
   complete = complete && whole >= std::min(WriteQuorum(record), left);
-  complete = complete && (segment.owner || AllKnowWhatIsUnderWay(segment, claim, finished));
+  complete = complete && (segment.owner || AllKnowWhatIsUnderWay(segment, claim, all.finished));
   const std::vector<NodeId> everybody = record.Everybody();
   if (complete) record.holders = record.next_holders;
   record.next_holders.clear();
@@ -141,6 +166,7 @@ void Replica::RenewTenure(Segment& segment) {
     segment.writer->closing = true;
   }
   OwnerState& owner = *segment.owner;
+  if (owner.repair) owner.next_repair = now_ + random_.Jitter(kAfterAClaim, 0.5);
   owner.repair.reset();
   owner.close_sent = false;
   for (HolderView& view : owner.holders) view.lease_until = now_;

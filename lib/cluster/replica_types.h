@@ -140,7 +140,7 @@ struct CommitUpload {
   uint64_t token = 0;  // of the sender's call; 0: none
 };
 // What became of the upload that came with this token? Settled as that is: OK,
-// Unknown, or Aborted when nothing was and nothing will be taken.
+// Unknown, or NotFound.
 struct ResolveUpload {
   UploadId upload = 0;
   uint64_t token = 0;

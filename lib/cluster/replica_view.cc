@@ -20,15 +20,18 @@ SeqSet OnFewerThan(uint32_t copies, const SeqSet& held, const std::vector<const 
 
 }  // namespace
 
-// W nodes that stay know that it is over: a holder that comes back with a message
+// W nodes that stay, or all who do, know that it is over: a holder that comes back with a message
 // finds one that says so.
 bool Replica::EndIsKnownElsewhere(const Segment& segment) const {
   if (!segment.closer) return false;
   const std::set<NodeId>& closed = segment.closer->closed;
-  const auto knowing = std::count_if(closed.begin(), closed.end(), [this](NodeId node) {
+  const auto stays = [this](NodeId node) {
     return node != options_.self && !IsEvicted(node) && !IsDraining(node);
-  });
-  return knowing >= CopiesNeeded(segment.record);
+  };
+  const auto knowing = std::count_if(closed.begin(), closed.end(), stays);
+  const std::vector<NodeId> all = segment.record.Everybody();
+  const auto staying = std::count_if(all.begin(), all.end(), stays);
+  return knowing >= std::clamp<ptrdiff_t>(staying, 1, CopiesNeeded(segment.record));
 }
 
 Replica::View Replica::GetView(Instant now) const {

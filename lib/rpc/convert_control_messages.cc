@@ -40,6 +40,7 @@ void Fill(const cluster::Withdraw& m, pb::ControlMessage* out) {
   ToProto(m.segment, p->mutable_segment());
   p->set_epoch(m.epoch.value());
   p->set_seq(m.seq.value());
+  for (const auto& outcome : m.outcomes) ToProto(outcome, p->add_outcomes());
 }
 void Fill(const cluster::Ask& m, pb::ControlMessage* out) {
   ToProto(m.record, out->mutable_ask()->mutable_record());
@@ -63,6 +64,7 @@ void Fill(const std::vector<cluster::InFlight>& in_flight,
     p->set_wait_millis(ToMillis(message.wait));
     p->set_owner(message.owner.value());
     p->set_owner_boot(message.owner_boot);
+    p->set_epoch(message.epoch.value());
   }
 }
 void Fill(const cluster::Claim& m, pb::ControlMessage* out) {
@@ -138,6 +140,7 @@ Result Take(const pb::Withdraw& p) {
   FERMO_TAKE(m.segment, FromProto(p.segment()));
   m.epoch = Epoch(p.epoch());
   FERMO_TAKE(m.seq, detail::SeqFromProto(p.seq()));
+  FERMO_TAKE(m.outcomes, detail::OutcomesFromProto(p.outcomes()));
   return m;
 }
 Result Take(const pb::Ask& p) {
@@ -166,6 +169,7 @@ absl::StatusOr<std::vector<cluster::InFlight>> TakeInFlight(
     message.wait = FromMillis(p.wait_millis());
     message.owner = NodeId(p.owner());
     message.owner_boot = p.owner_boot();
+    message.epoch = Epoch(p.epoch());
   }
   return in_flight;
 }

@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kFixedSize = 320;   // segment record and framing
 constexpr size_t kRangeSize = 8;     // two bounds below kMaxSeqs
 constexpr size_t kOutcomeSize = 48;  // without its reply
-constexpr size_t kInFlightSize = 32;
+constexpr size_t kInFlightSize = 44;
 constexpr size_t kFewRanges = 64;
 
 // Of ranges; a dense set has few, however many seqs are in it.
@@ -60,6 +60,7 @@ size_t SizeOf(const cluster::Heartbeat& m) { return kFixedSize * (1 + m.segments
 size_t SizeOf(const cluster::HeartbeatAnswer& m) { return kFixedSize * (1 + m.refused.size()); }
 size_t SizeOf(const cluster::Announce& m) { return kFixedSize + 4 * m.legs.size(); }
 size_t SizeOf(const cluster::AnnounceAnswer& m) { return kFixedSize + SizeOf(m.known); }
+size_t SizeOf(const cluster::Withdraw& m) { return kFixedSize + SizeOf(m.outcomes); }
 size_t SizeOf(const cluster::Claim& m) {
   return 2 * kFixedSize + kInFlightSize * m.in_flight.size();
 }

@@ -187,6 +187,66 @@ TEST_F(ReplicaList, AProposedListOfWhichAllAreEvictedStopsNobody) {
   EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(ids[0]) == 1; }, 2min));
 }
 
+// Node 0 proposes a list and is cut off; node 1 settles and commits it. Whoever
+// promised that to node 1 does not believe node 0 that it never stood.
+TEST_F(ReplicaList, AnOwnersWordEndsWhereAnotherWasPromisedMore) {
+  c.Run(1s);
+  Accept();
+  ProposeInPlaceOfADrainingNode();
+  c.Isolate(0, true);
+  bool promised = false;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    const auto* promise = std::get_if<cluster::Promise>(&message);
+    promised = promised || (from == third && promise != nullptr && promise->epoch > Epoch(2));
+    return false;
+  };
+  ASSERT_TRUE(c.RunUntil([&] { return promised; }, 40s));
+  c.Run(ReplicaCluster::kHop);
+  ASSERT_EQ(c.NotesOf("holders_changed"), 1);
+  ASSERT_EQ(RecordAt(third).epoch, Epoch(1)) << "it has not heard who won";
+  c.SetLink(1, third, false);
+  c.Isolate(0, false);
+  c.SetLink(0, 1, false);
+  c.SetLink(0, spare, false);
+  c.Run(30s);
+  c.primary_up = true;
+  c.Run(10s);
+  EXPECT_EQ(c.Deliveries(ids[0]), 1) << "two owners";
+}
+
+// What W of the old list know of its delivery, who joins lacks.
+TEST_F(ReplicaList, AListWhoseOwnerDiedIsGoneWhenWhoJoinsLacksAnOutcome) {
+  c.Run(1s);
+  Accept(2);
+  ProposeInPlaceOfADrainingNode();
+  spool::LegOutcome outcome;
+  outcome.seq = ids[0].seq;
+  outcome.outcome = spool::Outcome::kDelivered;
+  outcome.epoch = Epoch(1);
+  outcome.node = c.Id(0);
+  for (int node : {1, third}) {
+    c.Feed(node, cluster::DataReceived{c.Id(0), cluster::Outcomes{segment, {outcome}}});
+  }
+  c.Kill(0);
+  ASSERT_TRUE(c.RunUntil([&] { return Settled() > 0; }, 40s));
+  EXPECT_EQ(c.NotesOf("holders_kept"), 1);
+  EXPECT_EQ(c.NotesOf("holders_changed"), 0);
+}
+
+// Of two owners whose attempts are told of, the earlier one's was over when the
+// later one began.
+TEST_F(ReplicaList, AnEarlierOwnersMarkDoesNotReplaceALaterOnes) {
+  c.Run(1s);
+  Accept();
+  const Seq seq = ids[0].seq;
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, cluster::Announce{segment, Epoch(1), seq, {0}}});
+  cluster::Claim claim{RecordAt(0), Epoch(2), true, {}};
+  claim.in_flight.push_back({seq, 20min, c.Id(third), 1, Epoch(0)});
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, claim});
+  ASSERT_TRUE(c.replica(1).Find(segment)->heard.contains(seq));
+  EXPECT_EQ(c.replica(1).Find(segment)->heard.at(seq).owner, c.Id(0));
+}
+
 // Node 0, the owner, dies before it hears the reply to a dot of which only it and
 // node 1 know. The list that node 1 makes then has nobody else who heard of it.
 TEST_F(ReplicaList, WhoJoinsIsToldWhatIsUnderWay) {
@@ -295,7 +355,6 @@ TEST_F(ReplicaList, AListWhoseOwnerDiedIsGoneWhenAPromiserMayHaveForgotten) {
   EXPECT_EQ(c.NotesOf("holders_changed"), 0);
   ExpectTheEnd();
 }
-
 
 // What only it and one that is away have would come back with that one.
 TEST_F(ReplicaList, WhoAloneKnowsThatASegmentIsOverIsNotSafeToRemove) {

@@ -58,6 +58,51 @@ TEST(ReplicaOutcome, AFinishedMessageAnswersAnAnnouncementWithItsOutcomes) {
   EXPECT_TRUE(segment.heard.empty()) << "what is over holds nothing up";
 }
 
+// The data stream may be far behind the control stream: who heard that an attempt
+// is over would begin another, and repeat the legs that are done.
+TEST(ReplicaOutcome, AnAttemptThatEndsTellsWhatItHasWithItsWithdrawal) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  c.one_leg_at_a_time = true;
+  std::vector<spool::LegOutcome> told;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    const auto* withdraw = std::get_if<cluster::Withdraw>(&message);
+    if (from == 0 && withdraw != nullptr) told = withdraw->outcomes;
+    return false;
+  };
+  const MessageId id = c.AcceptOne(0, 2);
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.LegDeliveries(id, 0) == 1 && !told.empty(); }, 5s));
+  EXPECT_EQ(told[0].leg, 0u);
+  EXPECT_EQ(told[0].outcome, spool::Outcome::kDelivered);
+}
+
+TEST(ReplicaOutcome, WhoHearsOfAWithdrawalKnowsItsOutcomes) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0, 2);
+  spool::LegOutcome outcome;
+  outcome.seq = id.seq;
+  outcome.outcome = spool::Outcome::kDelivered;
+  outcome.epoch = Epoch(1);
+  outcome.node = c.Id(0);
+  const cluster::Withdraw withdraw{id.segment, Epoch(1), id.seq, {outcome}};
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, withdraw});
+  c.Run(10ms);
+  EXPECT_TRUE(c.disk(1).KnowsOutcome(id, 0));
+}
+
+// A lost owner's attempt ends late; the mark may be its successor's by then.
+TEST(ReplicaOutcome, AnAttemptThatEndsTakesOnlyItsOwnMarkAlong) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  const cluster::Announce announce{id.segment, Epoch(1), id.seq, {0}};
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, announce});
+  c.Feed(1, cluster::EndAttempt{id, {}});
+  EXPECT_TRUE(c.replica(1).Find(id.segment)->heard.contains(id.seq));
+}
+
 TEST(ReplicaOutcome, WithoutASecondHolderTheBodyStays) {
   ReplicaCluster c({"firenze", "roma", "catania"});
   c.Run(1s);

@@ -74,7 +74,8 @@ TEST(ConvertSegmentRecord, RefusesWhatNoHolderWouldSend) {
 TEST(ConvertClaim, ComesBackWithWhatIsUnderWay) {
   using std::chrono::seconds;
   cluster::Claim claim{SomeRecord(), Epoch(5), true, {}};
-  claim.in_flight = {{Seq(3), seconds(7), NodeId(9), 2}, {Seq(4), seconds(8), NodeId(5), 1}};
+  claim.in_flight = {{Seq(3), seconds(7), NodeId(9), 2, Epoch(3)},
+                     {Seq(4), seconds(8), NodeId(5), 1, Epoch(2)}};
   v1::ControlMessage proto;
   ToProto(cluster::ControlMessage(claim), &proto);
   auto back = FromProto(std::move(proto));
@@ -87,6 +88,7 @@ TEST(ConvertClaim, ComesBackWithWhatIsUnderWay) {
   EXPECT_EQ(taken.in_flight[1].wait, seconds(8));
   EXPECT_EQ(taken.in_flight[1].owner, NodeId(5));
   EXPECT_EQ(taken.in_flight[1].owner_boot, 1u);
+  EXPECT_EQ(taken.in_flight[1].epoch, Epoch(2));
 }
 
 TEST(ConvertSeqRanges, RefusesRangesThatAreNotAscending) {

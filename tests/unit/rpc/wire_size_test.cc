@@ -105,7 +105,8 @@ TEST(WireSize, RecordsOfSegmentsAreBilledOneByOne) {
   answer.refused = heartbeat.segments;
   ExpectBound(cluster::ControlMessage(answer));
   cluster::Claim claim{record, record.epoch, true, {}};
-  claim.in_flight.assign(100, {Seq(cluster::kMaxSeqs - 1), std::chrono::hours(1), record.owner, ~0u});
+  claim.in_flight.assign(100, {Seq(cluster::kMaxSeqs - 1), std::chrono::hours(1), record.owner, ~0u,
+                               Epoch(~uint64_t{0})});
   ExpectBound(cluster::ControlMessage(claim));
 }
 
