@@ -101,6 +101,10 @@ void Replica::TickRepair(Segment& segment) {
     return;
   }
   const auto lost = [this](NodeId node) { return IsEvicted(node) || !IsLive(node, now_); };
+  if (!repair.committing && Left(repair.holders) < repair.holders.size()) {
+    GiveUpRepair(segment, "repair_lost_a_node");
+    return;
+  }
   bool complete = true;
   const auto stays = [&repair](NodeId node) {
     return std::find(repair.holders.begin(), repair.holders.end(), node) != repair.holders.end();

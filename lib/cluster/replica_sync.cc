@@ -165,7 +165,10 @@ void Replica::MergeInventory(Segment& segment, HolderView& view, const Inventory
 void Replica::SendWhatLacks(Segment& segment, HolderView& view, const Inventory& inventory) {
   if (inventory.closed) return;
   const SegmentId& id = segment.record.id;
-  const bool lacks_all = view.role == HolderView::Role::kJoining || view.suspect;
+  // Of what came and ended while it was away a holder needs no mark, unless it is
+  // to make up for one that leaves.
+  const bool lacks_all =
+      view.role == HolderView::Role::kJoining || view.suspect || segment.owner->repair != nullptr;
   if (view.role != HolderView::Role::kFormer) {
     SeqSet copies = segment.held - view.has;
     if (!copies.isEmpty()) {

@@ -271,29 +271,6 @@ TEST_F(ReplicaList, WhoJoinsIsToldWhatIsUnderWay) {
   EXPECT_TRUE(c.RunUntil([&] { return c.Deliveries(ids[0]) == 2; }, 5min)) << "after the grace";
 }
 
-// One of the new list of two is evicted before it stands: with who is to leave
-// there are two copies, with the new list one.
-TEST(ReplicaListOfThree, AListThatAnEvictionMadeTheWeakerOneIsGone) {
-  ReplicaCluster c({"firenze", "roma", "catania"});
-  c.Run(1s);
-  const SegmentId segment = c.AcceptOne(0).segment;
-  c.lose_control = [](int, const cluster::ControlMessage& message) {
-    return std::holds_alternative<cluster::Promise>(message);
-  };
-  c.Drain(2);
-  const auto proposed = [&] {
-    return c.replica(1).Find(segment)->record.next_holders == std::vector{c.Id(0), c.Id(1)};
-  };
-  ASSERT_TRUE(c.RunUntil(proposed, 1min));
-  c.Kill(0);
-  c.lose_control = nullptr;
-  c.Evict(0);
-  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(segment) > 0; }, 40s));
-  EXPECT_EQ(c.NotesOf("holders_kept"), 1);
-  EXPECT_EQ(c.NotesOf("holders_changed"), 0);
-  EXPECT_GT(c.replica(2).GetView(c.now()).to_hand_over, 0u);
-}
-
 // Only node 0 and the one who is to leave have heard of the attempt; the claim
 // that would tell it to who joins is lost, and with it the list.
 TEST_F(ReplicaList, AListWhoseOwnerDiedIsGoneWhenWhoJoinsWasNotToldWhatIsUnderWay) {
@@ -377,7 +354,38 @@ TEST_F(ReplicaList, WhoAloneKnowsThatASegmentIsOverIsNotSafeToRemove) {
   EXPECT_EQ(c.Extra(), 0);
 }
 
-// With nothing left in it a segment is closed, and not repaired.
+// Node 1 was away when a message came and ended, and is to be of the W that have all.
+TEST_F(ReplicaList, WhoStaysIsGivenTheMarksOfWhatItMissed) {
+  c.Run(1s);
+  Accept();
+  c.SetLink(0, 1, false);
+  ids.push_back(c.AcceptOne(0));
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.disk(0).Finished(ids[1]); }, 1s));
+  c.primary_up = false;
+  c.SetLink(0, 1, true);
+  const MessageId later = c.AcceptOne(0);
+  ASSERT_EQ(later.segment, segment);
+  for (int node : {third, spare}) {
+    c.Kill(node);
+    c.Evict(node);
+  }
+  EXPECT_TRUE(c.RunUntil([&] { return RecordAt(0).holders.size() == 2; }, 1min));
+}
+
+TEST_F(ReplicaList, AListOfWhichOneIsEvictedIsGivenUp) {
+  c.Run(1s);
+  Accept();
+  c.BlockWrites(1, true);  // it acknowledges no copy
+  ids.push_back(c.AcceptOne(0));
+  ASSERT_EQ(ids[1].segment, segment);
+  c.Drain(third);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("repair_started") > 0; }, 20s));
+  c.Kill(1);
+  c.Evict(1);
+  EXPECT_TRUE(c.RunUntil([&] { return c.NotesOf("repair_lost_a_node") > 0; }, 1s));
+}
+
 TEST_F(ReplicaList, AnEmptySegmentIsClosedWhileItsRepairWaits) {
   c.Run(1s);
   Accept();

@@ -275,5 +275,28 @@ TEST(ReplicaRemnantOfFour, AsksEveryMemberFirst) {
   ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
 }
 
+// One of the new list of two is evicted before it stands: with who is to leave
+// there are two copies, with the new list one.
+TEST(ReplicaListOfThree, AListThatAnEvictionMadeTheWeakerOneIsGone) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const SegmentId segment = c.AcceptOne(0).segment;
+  c.lose_control = [](int, const cluster::ControlMessage& message) {
+    return std::holds_alternative<cluster::Promise>(message);
+  };
+  c.Drain(2);
+  const auto proposed = [&] {
+    return c.replica(1).Find(segment)->record.next_holders == std::vector{c.Id(0), c.Id(1)};
+  };
+  ASSERT_TRUE(c.RunUntil(proposed, 1min));
+  c.Kill(0);
+  c.lose_control = nullptr;
+  c.Evict(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(segment) > 0; }, 40s));
+  EXPECT_EQ(c.NotesOf("holders_kept"), 1);
+  EXPECT_EQ(c.NotesOf("holders_changed"), 0);
+  EXPECT_GT(c.replica(2).GetView(c.now()).to_hand_over, 0u);
+}
+
 }  // namespace
 }  // namespace fermo::test
