@@ -66,10 +66,10 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
     whole += good ? 1 : 0;
     complete = complete && (good || record.HasHolder(node));
   }
-  // Who stays may lack what those have who leave.
-  // And those who were evicted since must not make it the weaker list.
+  // Those who were evicted since must not make it the weaker list.
   const uint32_t left = std::max(1u, Left(record.next_holders));
   complete = complete && left >= std::min(WriteQuorum(record), Left(record.holders));
+  // Who stays may lack what those have who leave.
   complete = complete && whole >= std::min(WriteQuorum(record), left);
   complete = complete && (segment.owner || AllKnowWhatIsUnderWay(segment, claim, all.finished));
   const std::vector<NodeId> everybody = record.Everybody();
