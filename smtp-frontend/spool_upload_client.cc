@@ -150,9 +150,6 @@ asio::awaitable<absl::StatusOr<std::string>> GrpcSpoolUpload::Resolve(absl::Stat
     auto answer =
         co_await rpc::Call(link_->ping_stub->async(), &Async::Resolve, std::move(request), left);
     if (answer.ok()) co_return answer->message_id();
-    if (absl::IsAborted(answer.status())) {
-      co_return absl::UnavailableError(answer.status().message());
-    }
     if (!absl::IsUnavailable(answer.status())) break;
     co_await net::SleepFor(kResolveAgain);
   }

@@ -233,9 +233,11 @@ void Replica::ForgetHeard(Segment& segment, Seq seq) {
 // A process that shows a new boot delivers nothing of its earlier boot.
 void Replica::ReleaseWaits(NodeId old_owner, uint32_t new_boot) {
   for (auto& [id, segment] : segments_) {
-    std::erase_if(segment.heard, [&](const auto& entry) {
-      return entry.second.owner == old_owner && entry.second.owner_boot < new_boot;
-    });
+    std::vector<Seq> over;
+    for (const auto& [seq, heard] : segment.heard) {
+      if (heard.owner == old_owner && heard.owner_boot < new_boot) over.push_back(seq);
+    }
+    for (Seq seq : over) ForgetHeard(segment, seq);
     if (!segment.owner) continue;
     std::vector<Seq> free;
     for (const auto& [seq, wait] : segment.owner->waits) {

@@ -4,6 +4,7 @@
 // epoch that a quorum of either list promises.
 #include <algorithm>
 
+#include "lib/cluster/attempt_codec.h"
 #include "lib/cluster/replica.h"
 
 namespace fermo::cluster {
@@ -227,7 +228,12 @@ void Replica::TickStray(Segment& segment) {
 void Replica::DropStray(Segment& segment) {
   const SegmentId id = segment.record.id;
   AddNote("stray_copies_dropped", segment, {}, segment.held.cardinality());
-  Write({spool::DeleteSegment{id}});
+  std::vector<spool::WriteOp> ops;
+  for (const auto& [seq, heard] : segment.heard) {
+    ops.push_back(spool::DeleteMeta{AttemptKey({id, seq})});
+  }
+  ops.push_back(spool::DeleteSegment{id});
+  Write(std::move(ops));
   segments_.erase(id);
 }
 

@@ -311,7 +311,7 @@ void Oracle::Judge(Instant now, bool in_time) {
   if (!in_time) Fail(now, "I9 live", "mail or segments are left when the time after healing is up");
   for (int node = 0; in_time && node < cluster_.size(); ++node) {
     if (cluster_.disk(node).live().Empty()) continue;
-    Fail(now, "I7 converged", fmt::format("node {} still keeps segments", node));
+    Fail(now, "I7 converged", fmt::format("node {} still keeps segments or marks", node));
   }
 }
 

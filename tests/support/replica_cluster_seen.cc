@@ -53,7 +53,8 @@ int ReplicaCluster::OwnerOf(const SegmentId& id) const {
 
 bool ReplicaCluster::Forgotten(const SegmentId& id) const {
   return std::none_of(nodes_.begin(), nodes_.end(), [&id](const Node& node) {
-    return node.replica && node.replica->Find(id) != nullptr;
+    if (!node.replica) return false;
+    return node.replica->Find(id) != nullptr || node.disk.HasAttempts(id);
   });
 }
 

@@ -98,11 +98,11 @@ void VirtualDisk::Apply(const std::vector<spool::WriteOp>& ops) {
             [&](const spool::PutMeta& put) {
               auto id = cluster::ParseAttemptKey(put.key);
               auto attempt = cluster::DecodeAttempt(put.value);
-              if (id.ok() && attempt.ok()) At(id->segment).heard[id->seq] = *attempt;
+              if (id.ok() && attempt.ok()) attempts_[*id] = *attempt;
             },
             [&](const spool::DeleteMeta& gone) {
               auto id = cluster::ParseAttemptKey(gone.key);
-              if (id.ok() && segments_.contains(id->segment)) At(id->segment).heard.erase(id->seq);
+              if (id.ok()) attempts_.erase(*id);
             },
             [&](const spool::PutChunk& put) {
               chunks_.insert({put.segment, put.body, put.index});
@@ -118,7 +118,12 @@ std::vector<cluster::RecoveredSegment> VirtualDisk::Recover(Instant now, Duratio
   for (const auto& [id, segment] : segments_) {
     if (segment.stored.record.holders.empty()) continue;  // no record was ever written
     all.push_back(segment);
-    for (auto& [seq, attempt] : all.back().heard) attempt.until = now + grace;
+    auto attempt = attempts_.lower_bound({id, Seq(0)});
+    for (; attempt != attempts_.end() && attempt->first.segment == id; ++attempt) {
+      cluster::HeardAttempt& heard = all.back().heard[attempt->first.seq];
+      heard = attempt->second;
+      heard.until = now + grace;
+    }
     auto record = records_.lower_bound({id, Seq(0)});
     for (; record != records_.end() && record->first.segment == id; ++record) {
       const auto message = spool::DecodeMessageRecord(*record->second);
@@ -153,6 +158,11 @@ bool VirtualDisk::Finished(const MessageId& id) const {
   if (!segment->stored.closed) return cluster::Contains(segment->finished, id.seq);
   auto listed = cluster::FromRanges(segment->stored.finished_ranges);
   return listed.ok() && cluster::Contains(*listed, id.seq);
+}
+
+bool VirtualDisk::HasAttempts(const SegmentId& id) const {
+  auto first = attempts_.lower_bound({id, Seq(0)});
+  return first != attempts_.end() && first->first.segment == id;
 }
 
 bool VirtualDisk::KnowsOutcome(const MessageId& id, uint32_t leg) const {

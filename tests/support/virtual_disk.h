@@ -23,7 +23,9 @@ class VirtualDisk {
   // An outcome of this leg, or that the message is finished.
   bool KnowsOutcome(const MessageId& id, uint32_t leg) const;
   bool HasBody(const SegmentId& id, uint32_t body, uint32_t chunks) const;
-  bool Empty() const { return segments_.empty(); }
+  // Announcements outlive the segment unless who drops it drops them too.
+  bool HasAttempts(const SegmentId& id) const;
+  bool Empty() const { return segments_.empty() && attempts_.empty(); }
   const std::map<SegmentId, cluster::RecoveredSegment>& segments() const { return segments_; }
 
  private:
@@ -35,6 +37,7 @@ class VirtualDisk {
   std::map<SegmentId, cluster::RecoveredSegment> segments_;
   std::map<MessageId, Bytes> records_;
   std::map<MessageId, std::map<uint32_t, spool::LegOutcome>> outcomes_;
+  std::map<MessageId, cluster::HeardAttempt> attempts_;
   std::set<std::tuple<SegmentId, uint32_t, uint32_t>> chunks_;
 };
 
