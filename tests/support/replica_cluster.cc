@@ -36,6 +36,7 @@ void ReplicaCluster::Boot(int index) {
   options.self = node.id;
   options.boot = node.boot;
   options.suspect = node.suspect;
+  options.machine_restarted_at = node.machine_restarted_at;
   options.seed = seed_ * 1000 + index * 10 + node.boot;
   node.replica = std::make_unique<cluster::Replica>(options, snapshot_,
                                                     node.disk.Recover(now_, options.grace), now_);
@@ -57,6 +58,12 @@ void ReplicaCluster::Kill(int index) {
 }
 
 void ReplicaCluster::Restart(int node) { Boot(node); }
+
+void ReplicaCluster::RestartMachine(int node) {
+  nodes_[node].disk.LoseAttempts();
+  nodes_[node].machine_restarted_at = now_;
+  Boot(node);
+}
 
 void ReplicaCluster::RestartSuspect(int node, VirtualDisk disk) {
   nodes_[node].disk = std::move(disk);

@@ -41,6 +41,8 @@ class ReplicaCluster {
   // --- Faults
   void Kill(int index);
   void Restart(int node);  // with its disk and a higher boot
+  // Its machine restarts after a clean stop, without what was not synced.
+  void RestartMachine(int node);
   // Its machine restarts after an unclean stop, with less than was on its disk.
   void RestartSuspect(int node, VirtualDisk disk);
   void SetLink(int a, int b, bool up);    // both directions
@@ -120,6 +122,7 @@ class ReplicaCluster {
     std::map<MessageId, Attempting> queue;  // messages to deliver
     bool writes_blocked = false;
     bool suspect = false;
+    Instant machine_restarted_at{};
     std::deque<cluster::Event> events;
     bool stepping = false;
   };

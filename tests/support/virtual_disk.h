@@ -25,6 +25,7 @@ class VirtualDisk {
   bool HasBody(const SegmentId& id, uint32_t body, uint32_t chunks) const;
   // Announcements outlive the segment unless who drops it drops them too.
   bool HasAttempts(const SegmentId& id) const;
+  void LoseAttempts() { attempts_.clear(); }  // they were not synced
   bool Empty() const { return segments_.empty() && attempts_.empty(); }
   const std::map<SegmentId, cluster::RecoveredSegment>& segments() const { return segments_; }
 

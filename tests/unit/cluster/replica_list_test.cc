@@ -1,72 +1,11 @@
 // Lists of holders that are prepared or proposed, and whose owner dies before
 // they stand: who settles them, and how.
-#include <gtest/gtest.h>
-
-#include "tests/support/replica_cluster.h"
+#include "tests/unit/cluster/replica_list.h"
 
 namespace fermo::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-class ReplicaList : public testing::Test {
- protected:
-  static cluster::ReplicaOptions Options() {
-    cluster::ReplicaOptions options;
-    options.repair_after = 1min;
-    return options;
-  }
-  // Node 0 takes a message; one of the two in catania has it, one has not.
-  void Accept(uint32_t legs = 1, uint32_t chunks = 1) {
-    ids.push_back(c.AcceptOne(0, legs, chunks));
-    segment = ids[0].segment;
-    const bool second = RecordAt(0).HasHolder(c.Id(2));
-    third = second ? 2 : 3;
-    spare = second ? 3 : 2;
-  }
-  // As the node knows it; empty when it knows nothing.
-  const cluster::SegmentRecord& RecordAt(int node) {
-    static const cluster::SegmentRecord none;
-    const cluster::Segment* known = c.IsUp(node) ? c.replica(node).Find(segment) : nullptr;
-    return known == nullptr ? none : known->record;
-  }
-  // The third holder stays away until node 0 has proposed the spare node in its
-  // place; nobody has told it yet whether that holds.
-  bool Propose() {
-    c.Kill(third);
-    return c.RunUntil([&] { return RecordAt(1).next_epoch != Epoch(); }, 2min) &&
-           RecordAt(spare).next_epoch != Epoch() && RecordAt(0).epoch == Epoch(1);
-  }
-  // The third holder is to leave; the spare node has all, and nobody's promise
-  // comes through.
-  void ProposeInPlaceOfADrainingNode() {
-    c.lose_control = [](int, const cluster::ControlMessage& message) {
-      return std::holds_alternative<cluster::Promise>(message);
-    };
-    c.Drain(third);
-    ASSERT_TRUE(c.RunUntil([&] { return RecordAt(spare).next_epoch != Epoch(); }, 1min));
-    ASSERT_TRUE(c.disk(spare).Holds(ids.back()));
-    ASSERT_EQ(RecordAt(0).epoch, Epoch(1));
-    c.lose_control = nullptr;
-  }
-  int Settled() { return c.NotesOf("holders_changed") + c.NotesOf("holders_kept"); }
-  // All is delivered once, and forgotten by all.
-  void ExpectTheEnd() {
-    c.primary_up = true;
-    EXPECT_TRUE(c.RunUntil([&] { return c.Lost() == 0; }, 1min));
-    for (int node = 0; node < c.size(); ++node) {
-      if (!c.IsUp(node)) c.Restart(node);
-    }
-    EXPECT_TRUE(c.RunUntil([&] { return c.Forgotten(segment); }, 2min));
-    EXPECT_EQ(c.Extra(), 0);
-  }
-
-  ReplicaCluster c{{"firenze", "roma", "catania", "catania"}, Options()};
-  SegmentId segment{NodeId(1), 1, 1};
-  std::vector<MessageId> ids;
-  int third = -1;
-  int spare = -1;
-};
 
 TEST_F(ReplicaList, WhoJoinsIsGivenBodiesMarksAndOutcomes) {
   c.Run(1s);
@@ -389,11 +328,14 @@ TEST_F(ReplicaList, AListOfWhichOneIsEvictedIsGivenUp) {
 TEST_F(ReplicaList, AnEmptySegmentIsClosedWhileItsRepairWaits) {
   c.Run(1s);
   Accept();
+  c.BlockWrites(spare, true);  // it never has all
   c.Drain(third);
   ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("repair_started") > 0; }, 20s));
   c.primary_up = true;
-  ASSERT_TRUE(c.RunUntil([&] { return c.Forgotten(segment); }, 20s));
-  EXPECT_EQ(c.Extra(), 0);
+  EXPECT_TRUE(c.RunUntil([&] { return c.replica(0).Find(segment)->closed; }, 20s));
+  EXPECT_EQ(c.NotesOf("repair_not_needed"), 1);
+  c.BlockWrites(spare, false);
+  ExpectTheEnd();
 }
 
 }  // namespace
