@@ -132,6 +132,19 @@ bool Oracle::AloneKnowsEnd(int node, const MessageId& id) const {
   return false;
 }
 
+// By the latest list that any disk has: one that was replaced may not know it yet.
+bool Oracle::IsHolder(int node, const SegmentId& id) const {
+  const cluster::SegmentRecord* latest = nullptr;
+  for (int other = 0; other < cluster_.size(); ++other) {
+    const auto& segments = cluster_.disk(other).live().segments();
+    const auto known = segments.find(id);
+    if (known == segments.end()) continue;
+    const cluster::SegmentRecord& record = known->second.stored.record;
+    if (latest == nullptr || record.epoch > latest->epoch) latest = &record;
+  }
+  return latest != nullptr && latest->HasHolder(cluster_.id(node));
+}
+
 // Another holder of the committed list has the mail on its disk.
 bool Oracle::HasElsewhere(int node, const MessageId& id, int believed) const {
   const auto counts = [&](const test::VirtualDisk& disk, int other) {
@@ -142,7 +155,7 @@ bool Oracle::HasElsewhere(int node, const MessageId& id, int believed) const {
   };
   for (int other = 0; other < cluster_.size(); ++other) {
     if (other == node) continue;
-    if (counts(cluster_.disk(other).durable(), other)) return true;
+    if (cluster_.disk(other).durable().Holds(id) && IsHolder(other, id.segment)) return true;
     if (other != believed) continue;
     const auto& now = cluster_.disk(other).durable().segments();
     const auto known = now.find(id.segment);

@@ -117,6 +117,7 @@ class Oracle {
   bool IsDelivered(const Sent& sent) const;
   bool AloneKnowsEnd(int node, const MessageId& id) const;
   bool KnownNow(const MessageId& id, uint32_t leg) const;
+  bool IsHolder(int node, const SegmentId& id) const;
   bool HasElsewhere(int node, const MessageId& id, int believed) const;
   uint32_t Needed(const MessageId& id) const;
   uint32_t HoldersOf(const MessageId& id, std::set<std::string>* regions) const;
