@@ -23,7 +23,11 @@ void Replica::SendHeartbeats() {
 void Replica::SendHeartbeat(NodeId to, Peer& peer) {
   if (!peer.control) return;
   Heartbeat heartbeat;
+  // No two are alike, also within one step: an answer is for what its heartbeat named.
   heartbeat.sent_at = static_cast<uint64_t>(now_.time_since_epoch().count());
+  if (!peer.asked.empty()) {
+    heartbeat.sent_at = std::max(heartbeat.sent_at, peer.asked.rbegin()->first + 1);
+  }
   heartbeat.lease_wanted = SyncHealthy(now_);
   std::vector<std::pair<SegmentId, Epoch>> asked;
   for (const auto& [id, segment] : segments_) {

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "tests/support/replica_cluster.h"
 
@@ -41,6 +44,30 @@ TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
   c.Run(30s);
   EXPECT_EQ(c.Deliveries(id), 1);
   ExpectOneOwnerPerEpoch();
+}
+
+// Else the answer to the first would give leases on what only the second named.
+TEST_F(ReplicaTakeover, NoTwoHeartbeatsToOneNodeAreAlike) {
+  c.Run(1s);
+  c.AcceptOne(0);
+  c.upload_regions = {"firenze", "roma", "catania"};  // a segment of its own
+  c.AcceptOne(0);
+  c.Run(1s);
+  std::vector<std::pair<Instant, uint64_t>> sent;  // by node 1, to the only one that is left
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    const auto* heartbeat = std::get_if<cluster::Heartbeat>(&message);
+    if (from == 1 && heartbeat != nullptr) sent.emplace_back(c.now(), heartbeat->sent_at);
+    return false;
+  };
+  c.Kill(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("takeover") == 2; }, 30s));
+  std::set<Instant> times;
+  std::set<uint64_t> numbers;
+  for (const auto& [at, number] : sent) {
+    times.insert(at);
+    EXPECT_TRUE(numbers.insert(number).second);
+  }
+  EXPECT_LT(times.size(), sent.size()) << "both segments are taken over at once";
 }
 
 // What node 2 promises, by epoch, once every lease has ended and nobody but the
