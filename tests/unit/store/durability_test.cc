@@ -85,6 +85,26 @@ uint64_t LosePower(const std::string& directory, const Said& said) {
   return lost;
 }
 
+// Cuts every log back to anywhere behind what was synced of it. `filled`: to
+// its full length there are zeros, as of blocks that were never written.
+uint64_t TearTails(const std::string& directory, const Said& said, Rng& rng, bool filled) {
+  uint64_t torn = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().extension() != ".log") continue;
+    struct stat info = {};
+    EXPECT_EQ(stat(entry.path().c_str(), &info), 0);
+    auto synced = said.synced_logs.find(info.st_ino);
+    const off_t safe = synced == said.synced_logs.end() ? 0 : synced->second;
+    if (safe >= info.st_size) continue;
+    const auto beyond = static_cast<uint64_t>(info.st_size - safe);
+    const auto kept = safe + static_cast<off_t>(rng.Uniform(beyond));
+    torn += static_cast<uint64_t>(info.st_size - kept);
+    EXPECT_EQ(truncate(entry.path().c_str(), kept), 0);
+    if (filled) EXPECT_EQ(truncate(entry.path().c_str(), info.st_size), 0);
+  }
+  return torn;
+}
+
 // Every seq up to the last acknowledged one is there with its content; what is
 // there beyond it is whole too. Returns the first seq that is free.
 uint32_t ExpectAllThere(const std::string& directory, uint32_t acknowledged) {
@@ -130,6 +150,21 @@ TEST(Durability, EveryAcknowledgedWriteSurvivesALossOfPower) {
     LosePower(directory.path(), said);
     next = ExpectAllThere(directory.path(), *said.last_acknowledged);
   }
+}
+
+TEST(Durability, ATornTailCostsNoAcknowledgedWrite) {
+  TempDirectory directory;
+  Rng rng(3);
+  uint32_t next = 0;
+  uint64_t torn = 0;
+  for (int round = 0; round < 16 && !HasFailure(); ++round) {
+    Child child(directory.path(), next);
+    Said said = child.KillAfter(static_cast<uint32_t>(1 + rng.Uniform(400)));
+    ASSERT_TRUE(said.last_acknowledged.has_value());
+    torn += TearTails(directory.path(), said, rng, round % 2 == 1);
+    next = ExpectAllThere(directory.path(), *said.last_acknowledged);
+  }
+  EXPECT_GT(torn, 0u);
 }
 
 }  // namespace
