@@ -160,11 +160,11 @@ void Replica::On(const DataReceived& event) {
 }
 
 void Replica::On(const Persisted& event) {
-  last_synced_ = now_;
   auto it = waiting_.find(event.token);
   if (it == waiting_.end()) return;
   Continuation then = std::move(it->second);
   waiting_.erase(it);
+  if (!std::holds_alternative<AnnouncedFor>(then)) last_synced_ = now_;
   std::visit([this](const auto& done) { Done(done); }, then);
 }
 
@@ -284,6 +284,12 @@ void Replica::WriteSynced(std::vector<spool::WriteOp> ops, Continuation then) {
   const uint64_t token = next_token_++;
   waiting_.emplace(token, std::move(then));
   out_.push_back(Persist{std::move(ops), spool::Durability::kSynced, token});
+}
+
+void Replica::WriteUnsynced(std::vector<spool::WriteOp> ops, Continuation then) {
+  const uint64_t token = next_token_++;
+  waiting_.emplace(token, std::move(then));
+  out_.push_back(Persist{std::move(ops), spool::Durability::kUnsynced, token});
 }
 
 void Replica::Tell(NodeId to, DataMessage message, bool answer) {

@@ -146,9 +146,14 @@ class Replica {
     SegmentId segment;
   };
   struct SyncMark {};
+  // What waits for a write to leave the process; it need not be synced.
+  struct AnnouncedFor {
+    NodeId peer;
+    Announce announcement;
+  };
   using Continuation =
       std::variant<AppendedHere, AppendedFor, AbortedHere, PromisedSelf, PromisedPeer, OutcomesHere,
-                   OutcomesFor, ClosedHere, ClosedFor, ForgottenFor, SyncMark>;
+                   OutcomesFor, ClosedHere, ClosedFor, ForgottenFor, SyncMark, AnnouncedFor>;
 
   // --- replica.cc: dispatch, peers, queries
   void On(const Tick&);
@@ -179,6 +184,7 @@ class Replica {
   void SaveSegment(Segment& segment, std::vector<spool::WriteOp>& ops);
   void Write(std::vector<spool::WriteOp> ops);  // unsynced
   void WriteSynced(std::vector<spool::WriteOp> ops, Continuation then);
+  void WriteUnsynced(std::vector<spool::WriteOp> ops, Continuation then);
   void Tell(NodeId to, DataMessage message, bool answer = false);
   void Tell(NodeId to, ControlMessage message, bool answer = false);
   void AddNote(std::string_view what, const Segment& segment, NodeId peer = {}, uint64_t count = 0);
@@ -243,6 +249,7 @@ class Replica {
   void SettleAll(const MessageId& message);  // nothing left to deliver
   void ReleaseWaits(NodeId old_owner, uint32_t new_boot);
   void Hear(Segment& segment, Seq seq, HeardAttempt heard);
+  void Done(const AnnouncedFor& done);
   void ForgetHeard(Segment& segment, Seq seq);
   std::vector<InFlight> UnderWay(const Segment& segment) const;
   std::vector<spool::LegOutcome> KnownOutcomes(const Segment& segment,

@@ -177,13 +177,20 @@ void Replica::SettleAll(const MessageId& message) {
 void Replica::Receive(NodeId from, uint32_t boot, const Announce& message) {
   Segment* segment = FindSegment(message.segment);
   if (segment == nullptr || segment->closed) return;
+  const bool refused = segment->promised > message.epoch || segment->record.epoch > message.epoch;
+  if (!refused) Hear(*segment, message.seq, {from, boot, message.epoch, now_ + options_.grace});
+  // Behind that write: a holder that dies must not have acknowledged what it forgets.
+  WriteUnsynced({}, AnnouncedFor{from, message});
+}
+
+void Replica::Done(const AnnouncedFor& done) {
+  const Announce& message = done.announcement;
+  Segment* segment = FindSegment(message.segment);
+  if (segment == nullptr || segment->closed) return;
   AnnounceAnswer answer{message.segment, message.epoch, message.seq, false, {}};
   answer.refused = segment->promised > message.epoch || segment->record.epoch > message.epoch;
   answer.known = KnownOutcomes(*segment, message);
-  if (!answer.refused) {
-    Hear(*segment, message.seq, {from, boot, message.epoch, now_ + options_.grace});
-  }
-  Tell(from, std::move(answer), true);
+  Tell(done.peer, std::move(answer), true);
 }
 
 // Of the legs that are announced; all of them when the message is finished here.

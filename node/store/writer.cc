@@ -46,7 +46,7 @@ void Writer::Write(std::vector<spool::WriteOp> ops, spool::Durability durability
   queued_bytes_.fetch_add(pending.bytes, std::memory_order_relaxed);
   {
     std::lock_guard lock(mutex_);
-    waiting_synced_ += pending.synced ? 1 : 0;
+    waiting_urgent_ += pending.Urgent() ? 1 : 0;
     waiting_bytes_ += pending.bytes;
     queue_.push_back(std::move(pending));
   }
@@ -77,7 +77,7 @@ Writer::Group Writer::TakeGroup() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   if (queue_.empty()) return {};
-  AwaitSyncedWrite(lock);
+  AwaitUrgentWrite(lock);
   Group group;
   size_t bytes = 0;
   while (!queue_.empty()) {
@@ -85,7 +85,7 @@ Writer::Group Writer::TakeGroup() {
     if (!group.empty() && bytes + next.bytes > kMaxBatchBytes) break;
     bytes += next.bytes;
     waiting_bytes_ -= next.bytes;
-    waiting_synced_ -= next.synced ? 1 : 0;
+    waiting_urgent_ -= next.Urgent() ? 1 : 0;
     group.push_back(std::move(next));
     queue_.pop_front();
   }
@@ -94,9 +94,9 @@ Writer::Group Writer::TakeGroup() {
 
 // Chunks of large mail arrive unsynced, one by one: together they cost one
 // write. Nobody waits long for it.
-void Writer::AwaitSyncedWrite(std::unique_lock<std::mutex>& lock) {
+void Writer::AwaitUrgentWrite(std::unique_lock<std::mutex>& lock) {
   Instant deadline = queue_.front().queued_at + kUnsyncedDelay;
-  while (!stopping_ && waiting_synced_ == 0 && waiting_bytes_ < kMaxBatchBytes) {
+  while (!stopping_ && waiting_urgent_ == 0 && waiting_bytes_ < kMaxBatchBytes) {
     Duration left = deadline - BootClock::now();
     if (left <= Duration::zero()) return;
     wake_.wait_for(lock, left);

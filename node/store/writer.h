@@ -33,7 +33,7 @@ class Writer {
   // A batch takes further writes until it has this many octets. Larger ones
   // sync fewer times but make everybody in them wait longer.
   static constexpr size_t kMaxBatchBytes = size_t{4} << 20;
-  // How long unsynced writes wait for a synced one to ride with.
+  // How long unsynced writes that nobody waits for wait for another to ride with.
   static constexpr Duration kUnsyncedDelay = std::chrono::milliseconds(3);
   // Sync times are counted in buckets of up to 1 ms x 2^i; the last holds the rest.
   static constexpr size_t kBuckets = 13;
@@ -57,6 +57,8 @@ class Writer {
 
  private:
   struct Pending {
+    bool Urgent() const { return synced || done != nullptr; }
+
     std::vector<spool::WriteOp> ops;
     size_t bytes = 0;
     bool synced = false;
@@ -68,7 +70,7 @@ class Writer {
   void Run();
   // Empty only when the writer stops and nothing is left.
   Group TakeGroup();
-  void AwaitSyncedWrite(std::unique_lock<std::mutex>& lock);
+  void AwaitUrgentWrite(std::unique_lock<std::mutex>& lock);
   absl::Status Commit(const Group& group);
   absl::Status Apply(bool synced);
   void Count(bool synced, Duration spent);
@@ -80,7 +82,7 @@ class Writer {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Pending> queue_;            // guarded by mutex_
-  size_t waiting_synced_ = 0;            // of queue_; guarded by mutex_
+  size_t waiting_urgent_ = 0;            // of queue_; guarded by mutex_
   size_t waiting_bytes_ = 0;             // of queue_; guarded by mutex_
   bool stopping_ = false;                // guarded by mutex_
   Counters counters_;                    // guarded by mutex_

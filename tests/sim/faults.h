@@ -18,10 +18,14 @@ enum class FaultKind : uint8_t {
   kPower,           // a machine: unsynced writes are gone, its clock starts anew
   kPowerAtPromise,  // a machine, just after its next promise left
   kPowerAtWrite,    // a machine, at one of its next synced writes
-  kRegion,          // power, for every node of a region
-  kStall,           // a process takes in nothing
-  kStallBeforeDot,  // it is stopped between its last check and the final dot
-  kCutOneWay,       // from one node to another
+  // A process, just after its next word left, to another that is then cut off:
+  // nobody who is left may know of it.
+  kCrashAtPromise,          // while a third is down
+  kCrashAtAcknowledgement,  // of an announcement, by an owner whom no third reaches
+  kRegion,                  // power, for every node of a region
+  kStall,                   // a process takes in nothing
+  kStallBeforeDot,          // it is stopped between its last check and the final dot
+  kCutOneWay,               // from one node to another
   kCutBothWays,
   kIsolate,           // a node from all others
   kIsolateWithCrash,  // the same, and another's process restarts at once
@@ -33,6 +37,7 @@ enum class FaultKind : uint8_t {
   kPrimaryDown,
   kPrimaryUnsure,  // replies get lost, legs are refused
   kRestart,        // a clean stop and a start
+  kReconfigure,    // the same, with other numbers of copies for what is accepted from then on
   kWipe,           // a machine and its disk; its node is evicted, a new one takes its place
   kDrain,          // a node gives its copies away; then as kWipe
   kCoordinatorGone,

@@ -29,7 +29,9 @@ void SimNetwork::Started(int node) {
 
 void SimNetwork::Died(int node, bool machine_is_gone) {
   const uint32_t boot = endpoints_[node]->boot();
-  const Duration notice = machine_is_gone ? random_.Jitter(kKeepalive * 5 / 4, 0.2) : kReset;
+  // A reset comes behind what the process had sent.
+  const Duration notice =
+      machine_is_gone ? random_.Jitter(kKeepalive * 5 / 4, 0.2) : longest_way() + kReset;
   scheduler_.After(notice, [this, node, boot] {
     const bool same = endpoints_[node]->boot() == boot && !endpoints_[node]->Running();
     if (same) BreakAllOf(node);

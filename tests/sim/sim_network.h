@@ -46,6 +46,7 @@ class SimNetwork {
   void Send(int from, NodeId to, cluster::Channel channel, bool answer, cluster::Event event);
   void Cut(int from, int to, bool cut);
   void SetLossy(double share) { lossy_ = share; }
+  Duration longest_way() const { return latency_ * 2; }  // that a frame in order is under way
 
  private:
   struct Stream {

@@ -149,6 +149,11 @@ void SimNode::StopAccepting() {
   if (IsTrusted()) suspect_ = false;  // its stop will be a clean one
 }
 
+void SimNode::Reconfigure(uint32_t copies, uint32_t write_copies) {
+  settings_.replica.copies = copies;
+  settings_.replica.write_copies = write_copies;
+}
+
 void SimNode::Stall(Duration span) {
   if (!Running()) return;
   world_.history.Add(world_.scheduler.now(), "node {} stalls for {} ms", settings_.index,
@@ -216,7 +221,24 @@ void SimNode::Step(const cluster::Event& event) {
   stepping_ = false;
 }
 
+void SimNode::MaybeCrashAt(NodeId to, const cluster::ControlMessage& message) {
+  const auto* promise = std::get_if<cluster::Promise>(&message);
+  const auto* answer = std::get_if<cluster::AnnounceAnswer>(&message);
+  const bool promises = promise != nullptr && promise->granted;
+  const bool acknowledges = answer != nullptr && !answer->refused && answer->known.empty();
+  const bool now = (crash_at_ == Word::kPromise && promises) ||
+                   (crash_at_ == Word::kAcknowledgement && acknowledges);
+  if (!now) return;
+  crash_at_ = Word::kNone;
+  on_word(IndexOf(to));
+  WhenOn(world_.random.Jitter(250us, 1), [this] {
+    Crash();
+    on_death();
+  });
+}
+
 void SimNode::Perform(cluster::SendControl& action) {
+  if (crash_at_ != Word::kNone) MaybeCrashAt(action.to, action.message);
   const auto* promise = std::get_if<cluster::Promise>(&action.message);
   if (power_at_promise_ && promise != nullptr && promise->granted) {
     power_at_promise_ = false;
@@ -342,49 +364,6 @@ void SimNode::Perform(cluster::Note& action) {
   if (action.what == "takeover") {
     world_.oracle.TookOver(world_.scheduler.now(), settings_.index, action.segment, action.epoch);
   }
-}
-
-std::string SimNode::Describe() const {
-  std::string text = fmt::format("node {}: {}", settings_.index, Running() ? "runs" : "is down");
-  for (const auto& [id, stored] : disk_.live().segments()) {
-    text += fmt::format("\n    {}", ToString(id));
-    const cluster::Segment* segment = Running() ? replica_->Find(id) : nullptr;
-    if (segment == nullptr) {
-      text += " on disk only";
-      continue;
-    }
-    text += fmt::format(
-        " epoch {} of node {}{}{}, promised {} to {}, holds {}, aborted {}, finished {}",
-        segment->record.epoch.value(), IndexOf(segment->record.owner),
-        segment->record.sealed ? ", sealed" : "", segment->closed ? ", closed" : "",
-        segment->promised.value(),
-        segment->promised == Epoch() ? -1 : IndexOf(segment->promised_to), segment->held.toString(),
-        segment->aborted.cardinality(), segment->finished.cardinality());
-    const auto list = [&text](std::string_view name, const std::vector<NodeId>& nodes) {
-      text += fmt::format(", {}", name);
-      for (NodeId node : nodes) text += fmt::format(" {}", ToString(node).substr(13));
-    };
-    list("holders", segment->record.holders);
-    list("next", segment->record.next_holders);
-    list("former", segment->record.former_holders);
-    if (segment->suspect) text += ", suspect";
-    if (!segment->owner) continue;
-    text += fmt::format(", OWNER: wants {}, attempts {}, leases {}",
-                        segment->owner->wanted.toString(), segment->owner->attempts.size(),
-                        replica_->MayStart(id, Local()) ? "yes" : "no");
-    for (const cluster::HolderView& view : segment->owner->holders) {
-      text += fmt::format(", node {}{}{}{} lacks {}", IndexOf(view.node),
-                          view.synced ? " synced" : "", view.syncing ? " syncing" : "",
-                          view.closed ? " closed" : "", (segment->held - view.has).cardinality());
-    }
-  }
-  return text;
-}
-
-bool SimNode::Owns(const SegmentId& id, Epoch at_least) const {
-  const cluster::Segment* segment = Running() ? replica_->Find(id) : nullptr;
-  return segment != nullptr && segment->owner && segment->record.epoch >= at_least &&
-         replica_->MayStart(id, Local());
 }
 
 }  // namespace fermo::sim

@@ -65,6 +65,10 @@ class SimNode : public Endpoint {
   void LosePowerAtPromise() { power_at_promise_ = true; }
   void LosePowerAtWrite(uint32_t synced) { power_at_write_ = synced; }  // that many from now
   void StallBeforeNextDot(Duration span) { stall_before_dot_ = span; }
+  // What it gives others to rely on.
+  enum class Word : uint8_t { kNone, kPromise, kAcknowledgement };
+  void CrashAtNext(Word word) { crash_at_ = word; }
+  std::function<void(int to)> on_word;  // called when that leaves
   // Its disk is destroyed; a new node is to start on this machine.
   void Wipe();
   // What the coordinator has published reaches it.
@@ -72,6 +76,7 @@ class SimNode : public Endpoint {
   bool IsSafeToRemove() const;  // as a draining node says
   bool IsTrusted() const;       // all that it can have lost was compared with the others
   void StopAccepting();
+  void Reconfigure(uint32_t copies, uint32_t write_copies);  // from its next boot on
   void TellOfProposal() { tell_of_proposal_ = true; }
   std::function<void()> on_proposal;  // of a list of holders, when that is wanted
   // Called when the process ended itself.
@@ -124,6 +129,7 @@ class SimNode : public Endpoint {
   void Step(const cluster::Event& event);
   void Tick();
   void EndProcess();
+  void MaybeCrashAt(NodeId to, const cluster::ControlMessage& message);
   void Join();
 
   void Perform(cluster::SendControl& action);
@@ -151,7 +157,7 @@ class SimNode : public Endpoint {
   void EndAttempt(const MessageId& id, std::vector<node::LegResult> results);
 
   const World world_;
-  const NodeSettings settings_;
+  NodeSettings settings_;
   NodeId id_;
   cluster::Snapshot snapshot_;  // the last one that reached it; kept on its disk
   uint32_t boot_ = 0;           // of this identity
@@ -173,6 +179,7 @@ class SimNode : public Endpoint {
   bool disk_full_ = false;
   bool power_at_promise_ = false;
   bool tell_of_proposal_ = false;
+  Word crash_at_ = Word::kNone;
   uint32_t power_at_write_ = 0;
 
   cluster::UploadId next_upload_ = 1;

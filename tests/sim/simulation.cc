@@ -70,6 +70,7 @@ void Simulation::MakeNodes() {
     nodes_.push_back(std::make_unique<SimNode>(world, settings));
     network_.Add(nodes_.back().get());
     nodes_.back()->on_proposal = [this] { Split(random_.Jitter(25s, 0.9)); };
+    nodes_.back()->on_word = [this](int to) { WordLeft(to); };
     nodes_.back()->on_death = [this, i] {
       scheduler_.After(random_.Jitter(2s, 0.9), [this, i] { nodes_[i]->Boot(); });
     };

@@ -26,6 +26,16 @@ void Simulation::Wipe(int index, Duration until_replaced) {
   scheduler_.After(until_replaced, [this, index] { nodes_[index]->Boot(); });
 }
 
+// Never fewer than the oracle judges by: the topology's copies for a 250.
+void Simulation::Reconfigure(SimNode& node) {
+  const uint32_t least = topology_.write_copies;
+  const uint32_t copies =
+      least + static_cast<uint32_t>(random_.Uniform(topology_.copies - least + 1));
+  const uint32_t write = least + static_cast<uint32_t>(random_.Uniform(copies - least + 1));
+  history_.Add(scheduler_.now(), "node's configuration: copies {}, for a 250 {}", copies, write);
+  node.Reconfigure(copies, write);
+}
+
 void Simulation::AwaitDrained(int index, NodeId id) {
   SimNode& node = *nodes_[index];
   if (node.id() != id) return;  // wiped meanwhile
@@ -67,6 +77,27 @@ void Simulation::CutPaths(const Fault& fault, int by) {
     Cut(fault.node, other, by);
     if (!one_way) Cut(other, fault.node, by);
   }
+}
+
+// A node from all others but one, for `by` faults more or fewer.
+void Simulation::CutOff(int node, int but, int by) {
+  for (int other = 0; other < size(); ++other) {
+    if (other == but) continue;
+    Cut(node, other, by);
+    Cut(other, node, by);
+  }
+}
+
+// Who was told something is cut off as soon as it has heard it.
+void Simulation::WordLeft(int told) {
+  scheduler_.After(network_.longest_way(), [this, told] {
+    if (healing_) return;
+    history_.Add(scheduler_.now(), "node {} was told, and is cut off", told);
+    CutOff(told, -1, 1);
+    scheduler_.After(random_.Jitter(30s, 0.5), [this, told] {
+      if (!healing_) CutOff(told, -1, -1);
+    });
+  });
 }
 
 void Simulation::Split(Duration span) {
@@ -129,6 +160,10 @@ bool Simulation::BeginAtNode(const Fault& fault) {
     case FaultKind::kRestart:
       node.StopAccepting();
       break;
+    case FaultKind::kReconfigure:
+      node.StopAccepting();
+      Reconfigure(node);
+      break;
     case FaultKind::kWipe:
       if (!oracle_.MayLose(fault.node) && size() > 1) Wipe(fault.node, fault.span);
       break;
@@ -162,6 +197,19 @@ void Simulation::BeginAround(const Fault& fault) {
         nodes_[fault.other]->on_death();
       }
       CutPaths(fault, 1);
+      break;
+    case FaultKind::kCrashAtPromise:
+      if (fault.other == fault.node) break;
+      nodes_[fault.other]->Crash();
+      nodes_[fault.node]->CrashAtNext(SimNode::Word::kPromise);
+      break;
+    case FaultKind::kCrashAtAcknowledgement:
+      if (fault.other == fault.node) break;
+      CutOff(fault.other, fault.node, 1);
+      // Within a lease or two.
+      scheduler_.After(random_.Jitter(8s, 1), [this, node = fault.node] {
+        if (!healing_) nodes_[node]->CrashAtNext(SimNode::Word::kAcknowledgement);
+      });
       break;
     case FaultKind::kCutOneWay:
     case FaultKind::kCutBothWays:
@@ -214,6 +262,12 @@ void Simulation::End(const Fault& fault) {
         if (other->region() == node.region()) other->Boot();
       }
       break;
+    case FaultKind::kCrashAtPromise:
+      if (fault.other != fault.node) nodes_[fault.other]->Boot();
+      break;
+    case FaultKind::kCrashAtAcknowledgement:
+      if (fault.other != fault.node && !healing_) CutOff(fault.other, fault.node, -1);
+      break;
     case FaultKind::kCutOneWay:
     case FaultKind::kCutBothWays:
     case FaultKind::kIsolate:
@@ -237,6 +291,7 @@ void Simulation::End(const Fault& fault) {
       primary_.loses_reply = primary_.refuses_leg = 0;
       break;
     case FaultKind::kRestart:
+    case FaultKind::kReconfigure:
       node.Crash();
       node.Boot();
       break;

@@ -69,8 +69,11 @@ class Simulation : public Cluster {
   void End(const Fault& fault);
   void Cut(int from, int to, int by);
   void CutPaths(const Fault& fault, int by);
+  void CutOff(int node, int but, int by);
+  void WordLeft(int told);
   void Publish();
   void Wipe(int node, Duration until_replaced);
+  void Reconfigure(SimNode& node);
   void AwaitDrained(int node, NodeId id);
   void AwaitTrusted(int node, NodeId id, int other);
   void Heal();

@@ -92,6 +92,28 @@ TEST(ReplicaOutcome, WhoHearsOfAWithdrawalKnowsItsOutcomes) {
   EXPECT_TRUE(c.disk(1).KnowsOutcome(id, 0));
 }
 
+// A holder that dies takes along what it had not handed to the system.
+TEST(ReplicaOutcome, AnAnnouncementIsAcknowledgedOnceItIsWritten) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  int acknowledged = 0;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    acknowledged += from == 1 && std::holds_alternative<cluster::AnnounceAnswer>(message);
+    return false;
+  };
+  const MessageId id = c.AcceptOne(0);
+  c.Run(100ms);
+  c.BlockWrites(1, true);
+  const cluster::Announce announce{id.segment, Epoch(1), id.seq, {0}};
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, announce});
+  c.Feed(1, cluster::ControlReceived{c.Id(0), 1, announce});  // doubled on its way
+  c.Run(1s);
+  EXPECT_EQ(acknowledged, 0);
+  c.BlockWrites(1, false);
+  c.Run(100ms);
+  EXPECT_EQ(acknowledged, 2);
+}
+
 // A lost owner's attempt ends late; the mark may be its successor's by then.
 TEST(ReplicaOutcome, AnAttemptThatEndsTakesOnlyItsOwnMarkAlong) {
   ReplicaCluster c({"firenze", "roma", "catania"});
