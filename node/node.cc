@@ -275,6 +275,7 @@ absl::Status Node::Parts::Join() {
       using Kind = cluster::SurvivorVerdict::Kind;
       Kind kind = Kind::kUnreachable;
       if (granted.ok()) kind = *granted ? Kind::kGranted : Kind::kRefused;
+      if (absl::IsFailedPrecondition(join_refused)) kind = Kind::kRefused;  // e.g. evicted
       core->Apply(cluster::SurvivorVerdict{kind, segment});
     });
   });
@@ -336,13 +337,11 @@ void Node::Parts::CheckDisk() {
 absl::Status Node::Parts::CanAccept() const {
   if (draining) return absl::UnavailableError("this node is draining");
   // Evicted, or of another cluster: it must not go on with what it remembers.
-  if (absl::IsFailedPrecondition(join_refused)) {
+  const bool new_here = snapshot.generation == 0;
+  if (absl::IsFailedPrecondition(join_refused) || (new_here && !join_refused.ok())) {
     return absl::UnavailableError(join_refused.message());
   }
-  if (snapshot.generation == 0) {
-    if (!join_refused.ok()) return absl::UnavailableError(join_refused.message());
-    return absl::UnavailableError("no configuration yet: no coordinator was reached so far");
-  }
+  if (new_here) return absl::UnavailableError("no configuration yet: no coordinator so far");
   if (free_bytes < options.soft_free) {
     return absl::ResourceExhaustedError(fmt::format("{} are free on the spool's disk, {} are kept",
                                                     FormatSize(free_bytes),

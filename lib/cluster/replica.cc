@@ -75,7 +75,9 @@ void Replica::On(const Tick&) {
     SendHeartbeats();
     // Proves to ourselves that the disk still takes synced writes.
     if (now_ - last_synced_ >= options_.heartbeat_every) WriteSynced({}, SyncMark{});
-    std::erase_if(forgotten_, [this](const auto& entry) { return entry.second <= now_; });
+    std::erase_if(forgotten_, [this](const auto& entry) {
+      return now_ - entry.second >= kRememberForLateMail;
+    });
   }
   TickResolving();
   knows_all_ = !MayHaveForgotten(now_);
@@ -102,7 +104,12 @@ void Replica::On(const SnapshotChanged& event) {
   if (!Accepting()) SealAll();
   if (evicted_.size() == known) return;
   for (auto& [id, segment] : segments_) {
-    if (segment.owner) RefreshViews(segment);
+    if (segment.owner) {
+      RefreshViews(segment);
+      std::vector<Seq> live;  // fewer need to know of their end now
+      for (uint32_t seq : segment.held) live.push_back(Seq(seq));
+      MaybeFinish(segment, live);
+    }
     if (segment.closer) segment.closer->forget_sent = false;
   }
 }
@@ -247,13 +254,18 @@ const Segment* Replica::Find(const SegmentId& id) const {
   return it == segments_.end() ? nullptr : &it->second;
 }
 
+bool Replica::WasForgotten(const SegmentId& id) const {
+  const auto forgotten = forgotten_.find(id);
+  return forgotten != forgotten_.end() && now_ - forgotten->second < kRememberForgotten;
+}
+
 Segment* Replica::Adopt(const SegmentRecord& record) {
   const bool ours = record.HasHolder(options_.self) || record.Proposes(options_.self);
   if (Segment* known = FindSegment(record.id)) {
     if (ours) known->last_named = now_;
     return known;
   }
-  if (!ours || forgotten_.contains(record.id)) return nullptr;
+  if (!ours || WasForgotten(record.id)) return nullptr;
   Segment& segment = segments_[record.id];
   segment.record = record;
   segment.last_named = now_;
@@ -302,6 +314,15 @@ void Replica::Tell(NodeId to, ControlMessage message, bool answer) {
 
 void Replica::AddNote(std::string_view what, const Segment& segment, NodeId peer, uint64_t count) {
   out_.push_back(Note{what, segment.record.id, peer, segment.record.epoch, count});
+}
+
+bool Replica::CanReach(const std::function<bool(NodeId)>& may, Instant now) const {
+  std::vector<NodeId> reached{options_.self};
+  for (const Member& member : snapshot_.members) {
+    if (member.node == options_.self || member.draining || IsEvicted(member.node)) continue;
+    if (IsLive(member.node, now) && may(member.node)) reached.push_back(member.node);
+  }
+  return reached.size() >= options_.write_copies && Regions(reached) >= options_.min_regions;
 }
 
 absl::Status Replica::CanAccept(Instant now) const {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,12 +30,6 @@
 
 namespace fermo::cluster {
 
-// A peer is alive while its last control message is not older than this many heartbeats.
-inline constexpr int kMissedHeartbeats = 3;
-// Who may have forgotten a promise skips at least so many epochs: more than what
-// can have been promised between the last write that survived and the stop.
-inline constexpr uint64_t kSkippedEpochs = 1000;
-
 class Replica {
  public:
   Replica(ReplicaOptions options, Snapshot snapshot, std::vector<RecoveredSegment> recovered,
@@ -50,6 +45,8 @@ class Replica {
   // OK when W holders in min_regions regions can be had now; else Unavailable
   // with a reason for people.
   absl::Status CanAccept(Instant now) const;
+  // W holders in min_regions regions, of those that `may` be one.
+  bool CanReach(const std::function<bool(NodeId)>& may, Instant now) const;
   // An attempt may start: leases from W holders run.
   bool MayStart(const SegmentId& id, Instant now) const;
   // The final dot may go: leases run and W holders know the announcement.
@@ -92,6 +89,7 @@ class Replica {
     std::optional<Instant> named_since;  // it tells us of its segments without a pause
     Instant last_named{};
     Instant down_since{};
+    Instant lags_until{};  // it takes no new mail before
     std::map<uint64_t, std::vector<std::pair<SegmentId, Epoch>>> asked;  // by heartbeat
   };
   struct Upload {
@@ -180,7 +178,8 @@ class Replica {
   uint32_t Regions(const std::vector<NodeId>& nodes) const;
   bool DurableOn(const SegmentRecord& record, const std::vector<NodeId>& nodes) const;
   Segment* FindSegment(const SegmentId& id);
-  Segment* Adopt(const SegmentRecord& record);  // known, or made from a record that names us
+  bool WasForgotten(const SegmentId& id) const;  // lately
+  Segment* Adopt(const SegmentRecord& record);   // known, or made from a record that names us
   void SaveSegment(Segment& segment, std::vector<spool::WriteOp>& ops);
   void Write(std::vector<spool::WriteOp> ops);  // unsynced
   void WriteSynced(std::vector<spool::WriteOp> ops, Continuation then);
@@ -207,6 +206,8 @@ class Replica {
   void TickWriter(Segment& segment);
   void MaybeSeal(Segment& segment);
   bool HasBetterHolders(const Segment& segment) const;
+  void NoteLaggards(const Segment& segment);
+  bool KeepsUp(NodeId node) const;
   void Receive(NodeId from, const Append& message);
   void Receive(NodeId from, const Chunk& message);
   void Receive(NodeId from, const DropBody& message);
@@ -260,6 +261,8 @@ class Replica {
   void StartAsking(Segment& segment);
   void MaybeClaim(Segment& segment);
   SegmentRecord Proposal(const Segment& segment, Epoch epoch) const;
+  Epoch NextEpoch(const Segment& segment);
+  bool MayClaim(const SegmentRecord& record, NodeId node) const;
   bool IsRemnant(const SegmentRecord& record) const;
   void StartClaiming(Segment& segment);
   void RetryClaim(Segment& segment, Duration wait);
@@ -296,8 +299,11 @@ class Replica {
   std::optional<std::vector<NodeId>> BetterList(const Segment& segment) const;
   bool IsGone(NodeId node) const;
   void StartRepair(Segment& segment, std::vector<NodeId> holders);
+  void NoteUnfit(Segment& segment);
   void GiveUpRepair(Segment& segment, std::string_view why);
   bool HasAll(const Segment& segment, const HolderView& view) const;
+  bool AreEnough(const SegmentRecord& record, const std::vector<NodeId>& whole,
+                 const std::vector<NodeId>& list) const;
   uint32_t RepairsUnderWay() const;
   void TickStray(Segment& segment);
   void DropStray(Segment& segment);
@@ -387,7 +393,7 @@ class Replica {
   std::map<std::tuple<NodeId, SegmentId, uint32_t>, uint32_t> incoming_;  // chunks, by body
   absl::flat_hash_map<UploadId, Upload> uploads_;
   absl::flat_hash_map<uint64_t, Continuation> waiting_;  // by token
-  std::map<SegmentId, Instant> forgotten_;  // lately; late heartbeats don't bring them back
+  std::map<SegmentId, Instant> forgotten_;               // when; late frames don't bring them back
 };
 
 }  // namespace fermo::cluster

@@ -11,6 +11,13 @@ namespace {
 // Bodies of several chunks are numbered before their seq is known; the high
 // bit keeps them apart from one-chunk bodies, which are numbered by their seq.
 constexpr uint32_t kLargeBody = 1u << 31;
+// A segment that has so many takes no more mail: an inventory, which names every
+// outcome, has to fit into a frame (16 MiB) with what is still being uploaded.
+constexpr uint64_t kMostLegs = 100'000;
+// Who has not stored a message after so long, of those that no 250 could be given
+// for yet, is no holder of new segments for a while.
+constexpr auto kLag = std::chrono::seconds(3);
+constexpr auto kLagRemembered = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -40,8 +47,8 @@ Segment* Replica::OpenSegment(const std::vector<std::string>& regions) {
   SegmentId id{options_.self, options_.boot, next_segment_++};
   SegmentRecord record;
   record.id = id;
-  record.holders = ChooseHolders(id, snapshot_, Rules(regions),
-                                 [this](NodeId node) { return IsLive(node, now_); });
+  record.holders =
+      ChooseHolders(id, snapshot_, Rules(regions), [this](NodeId node) { return KeepsUp(node); });
   record.write_copies = options_.write_copies;
   record.min_regions = options_.min_regions;
   record.owner = options_.self;
@@ -100,6 +107,7 @@ void Replica::On(const CommitUpload& event) {
   WriterState& writer = *segment.writer;
   const Seq seq(writer.next_seq++);
   const MessageId id{upload.segment, seq};
+  writer.legs += event.legs;
   Remember(event.token, id);
   writer.pending[seq] = PendingAppend{event.upload, {}, {}, now_ + options_.append_budget, false};
   Shape shape{event.chunk ? seq.value() : upload.body, event.chunks, event.legs};
@@ -135,7 +143,8 @@ void Replica::EndUpload(UploadId upload) {
   segment->writer->uploads.erase(upload);
   uploads_.erase(it);
   const WriterState& writer = *segment->writer;
-  if (writer.next_seq >= options_.segment_messages) segment->writer->closing = true;
+  const bool full = writer.next_seq >= options_.segment_messages || writer.legs >= kMostLegs;
+  if (full) segment->writer->closing = true;
   MaybeSeal(*segment);
 }
 
@@ -246,6 +255,7 @@ void Replica::TickWriter(Segment& segment) {
   for (auto& [seq, pending] : writer.pending) {
     if (!pending.aborting && now_ >= pending.deadline) AbortPending(segment, seq);
   }
+  NoteLaggards(segment);
   if (writer.closing || segment.record.sealed) return;
   if (now_ - writer.opened_at >= options_.segment_age || HasBetterHolders(segment)) {
     writer.closing = true;
@@ -253,8 +263,25 @@ void Replica::TickWriter(Segment& segment) {
   }
 }
 
-// A holder is to leave, or has been away for a while and others could take new
-// mail instead.
+// Its disk is full, or slow, or the way to it is: a 250 waits for it in vain.
+void Replica::NoteLaggards(const Segment& segment) {
+  for (const auto& [seq, pending] : segment.writer->pending) {
+    if (pending.aborting || now_ < pending.deadline - options_.append_budget + kLag) continue;
+    for (NodeId node : segment.record.holders) {
+      const bool stored =
+          std::find(pending.stored.begin(), pending.stored.end(), node) != pending.stored.end();
+      if (!stored && node != options_.self) peers_[node].lags_until = now_ + kLagRemembered;
+    }
+  }
+}
+
+bool Replica::KeepsUp(NodeId node) const {
+  const auto peer = peers_.find(node);
+  return IsLive(node, now_) && (peer == peers_.end() || peer->second.lags_until <= now_);
+}
+
+// A holder is to leave, or has been away or behind for a while and others could
+// take new mail instead.
 bool Replica::HasBetterHolders(const Segment& segment) const {
   const auto& holders = segment.record.holders;
   const auto leaves = [this](NodeId node) { return IsEvicted(node) || IsDraining(node); };
@@ -265,13 +292,14 @@ bool Replica::HasBetterHolders(const Segment& segment) const {
     const bool away =
         !IsLive(node, now_) &&
         (it == peers_.end() || now_ - it->second.down_since >= options_.holder_failure_after);
-    if (!away) present.push_back(node);
+    const bool behind = it != peers_.end() && it->second.lags_until > now_;
+    if (!away && !behind) present.push_back(node);
   }
   std::vector<NodeId> fresh;
   SegmentId next{options_.self, options_.boot, next_segment_};
   for (NodeId node : ChooseHolders(next, snapshot_, Rules(segment.record.regions),
-                                   [this](NodeId n) { return IsLive(n, now_); })) {
-    if (IsLive(node, now_)) fresh.push_back(node);
+                                   [this](NodeId n) { return KeepsUp(n); })) {
+    if (KeepsUp(node)) fresh.push_back(node);
   }
   return fresh.size() > present.size() ||
          (fresh.size() == present.size() && Regions(fresh) > Regions(present));

@@ -9,7 +9,7 @@ namespace fermo::cluster {
 
 void Replica::TickClaim(Segment& segment) {
   const SegmentRecord& record = segment.record;
-  if (segment.closed || !record.HasHolder(options_.self) || IsEvicted(options_.self)) return;
+  if (segment.closed || !MayClaim(record, options_.self) || IsEvicted(options_.self)) return;
   // An owner claims only above a higher promise (see HeartbeatAnswer), or for a
   // new list of holders.
   if (segment.owner && !segment.claim) return;
@@ -60,9 +60,8 @@ bool Replica::IsRemnant(const SegmentRecord& record) const {
 void Replica::StartAsking(Segment& segment) {
   ClaimState& claim = *segment.claim;
   if (segment.skips_epochs) Suspect(segment);
-  const Epoch highest = std::max({segment.record.epoch, segment.promised, claim.seen});
   claim.phase = ClaimState::Phase::kAsking;
-  claim.epoch = Epoch(highest.value() + 1);
+  claim.epoch = NextEpoch(segment);
   claim.deadline = now_ + options_.claim_timeout;
   claim.yes = {options_.self};
   claim.told.clear();
@@ -340,7 +339,7 @@ void Replica::Receive(NodeId from, uint32_t, const Ask& message) {
   if (KnowsNewer(*segment, message.record, from, message.owner)) {
     answer.newer = segment->record;
   } else {
-    answer.yes = answer.wait <= Duration::zero() && message.record.HasHolder(from);
+    answer.yes = answer.wait <= Duration::zero() && MayClaim(message.record, from);
   }
   Tell(from, std::move(answer), true);
 }

@@ -10,9 +10,6 @@ namespace fermo::cluster {
 namespace {
 
 constexpr auto kCloseTimeout = std::chrono::seconds(5);
-// Late frames of a forgotten segment are ignored for so long; no stream holds
-// any for longer.
-constexpr auto kRememberForgotten = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -155,7 +152,7 @@ void Replica::MaybeForget(Segment& segment) {
   if (!std::all_of(holders.begin(), holders.end(), in(closer.closed))) return;
   if (std::all_of(holders.begin(), holders.end(), in(closer.forgotten))) {
     Write({spool::DeleteSegment{id}});
-    forgotten_[id] = now_ + kRememberForgotten;
+    forgotten_[id] = now_;
     NoLongerOpen(id);
     segments_.erase(id);
     return;
@@ -205,7 +202,7 @@ void Replica::Done(const ClosedFor& done) {
 void Replica::Receive(NodeId from, const Forget& message) {
   Segment* segment = FindSegment(message.segment);
   if (segment != nullptr && !segment->closed) return;
-  forgotten_[message.segment] = now_ + kRememberForgotten;
+  forgotten_[message.segment] = now_;
   std::vector<spool::WriteOp> ops;
   if (segment != nullptr) {
     NoLongerOpen(message.segment);

@@ -14,9 +14,10 @@ spool::PutAbort AbortOp(const Segment& segment, Seq seq) {
 }  // namespace
 
 void Replica::Receive(NodeId from, const Append& message) {
+  const SegmentId& id = message.segment.id;
+  if (!message.copy && forgotten_.contains(id) && FindSegment(id) == nullptr) return;
   Segment* segment = Adopt(message.segment);
   if (segment == nullptr) return;
-  const SegmentId& id = message.segment.id;
   const bool fenced = !message.copy && segment->promised > message.segment.epoch;
   if (fenced || segment->closed) {
     Tell(from, Stored{id, SetOf(message.seq), true, segment->promised}, true);

@@ -40,11 +40,15 @@ bool Replica::IsGone(NodeId node) const {
 std::optional<std::vector<NodeId>> Replica::BetterList(const Segment& segment) const {
   const SegmentRecord& record = segment.record;
   const auto live = [this](NodeId node) { return IsLive(node, now_); };
+  const auto fit = [&](NodeId node) {
+    const auto unfit = segment.owner->unfit.find(node);
+    return KeepsUp(node) && (unfit == segment.owner->unfit.end() || unfit->second <= now_);
+  };
   const PlacementRules rules = Rules(record.regions);
   const auto without = [&](const auto& leaves) {
     std::vector<NodeId> kept = record.holders;
     std::erase_if(kept, leaves);
-    return FillHolders(record.id, snapshot_, rules, std::move(kept), record.holders, live);
+    return FillHolders(record.id, snapshot_, rules, std::move(kept), record.holders, fit);
   };
   const auto leaving = [this](NodeId node) { return IsEvicted(node) || IsDraining(node); };
   const auto gone = [&](NodeId node) { return leaving(node) || IsGone(node); };
@@ -89,6 +93,16 @@ void Replica::MaybeStartRepair(Segment& segment) {
   }
 }
 
+// As many, and in as many regions, as a 250 needs, or as the list has: who stays may
+// lack what those have who leave.
+bool Replica::AreEnough(const SegmentRecord& record, const std::vector<NodeId>& whole,
+                        const std::vector<NodeId>& list) const {
+  const uint32_t copies = std::min(WriteQuorum(record), std::max(1u, Left(list)));
+  std::vector<NodeId> left = list;
+  std::erase_if(left, [this](NodeId node) { return IsEvicted(node); });
+  return whole.size() >= copies && Regions(whole) >= std::min(record.min_regions, Regions(left));
+}
+
 void Replica::TickRepair(Segment& segment) {
   if (!segment.owner || segment.closed || !segment.record.sealed || !SyncHealthy(now_)) return;
   OwnerState& owner = *segment.owner;
@@ -110,7 +124,8 @@ void Replica::TickRepair(Segment& segment) {
   const auto stays = [&repair](NodeId node) {
     return std::find(repair.holders.begin(), repair.holders.end(), node) != repair.holders.end();
   };
-  uint32_t whole = stays(options_.self) ? 1 : 0;
+  std::vector<NodeId> whole;
+  if (stays(options_.self)) whole.push_back(options_.self);
   for (HolderView& view : owner.holders) {
     if (view.role == HolderView::Role::kFormer || !stays(view.node)) continue;
     const bool joins = view.role == HolderView::Role::kJoining;
@@ -119,7 +134,7 @@ void Replica::TickRepair(Segment& segment) {
       return;
     }
     if (HasAll(segment, view) && !view.suspect) {
-      ++whole;
+      whole.push_back(view.node);
       // Who joins keeps copies only as long as it is told that it is to.
       const bool named = now_ - view.asked_at < options_.guest_patience / 2;
       if (joins && repair.waiting && !named) StartSync(segment, view);
@@ -130,9 +145,7 @@ void Replica::TickRepair(Segment& segment) {
     const bool copied = view.synced && (segment.held - view.has).isEmpty();
     if (copied && now_ - view.asked_at >= options_.repair_every) StartSync(segment, view);
   }
-  // Who stays may lack what those have who leave.
-  const size_t list_size = repair.holders.size();
-  complete = complete && whole >= std::min<size_t>(WriteQuorum(segment.record), list_size);
+  complete = complete && AreEnough(segment.record, whole, repair.holders);
   if (repair.committing) {
     const bool promised = segment.promised > segment.record.epoch;
     if (now_ >= repair.until + (promised ? kWaitForPromises : Duration())) {
@@ -152,12 +165,22 @@ void Replica::TickRepair(Segment& segment) {
   repair.waiting = complete && owner.all_wait_until > now_;
   if (repair.waiting) repair.until = now_ + options_.repair_timeout;
   if (now_ >= repair.until) {
+    NoteUnfit(segment);
     GiveUpRepair(segment, "repair_took_too_long");
     return;
   }
   if (!complete || repair.waiting) return;
   repair.committing = true;
   repair.until = now_ + kWaitToCommit;
+}
+
+// Others come first, the next times: it may be short of room.
+void Replica::NoteUnfit(Segment& segment) {
+  for (const HolderView& view : segment.owner->holders) {
+    const bool joins = view.role == HolderView::Role::kJoining;
+    if (!joins || HasAll(segment, view)) continue;
+    segment.owner->unfit[view.node] = now_ + 3 * options_.repair_timeout;
+  }
 }
 
 void Replica::StartRepair(Segment& segment, std::vector<NodeId> holders) {
@@ -237,6 +260,13 @@ void Replica::DropStray(Segment& segment) {
   segments_.erase(id);
 }
 
+// A holder. With every holder evicted, what is left is with those of a list of which
+// nobody can say any more whether it was committed.
+bool Replica::MayClaim(const SegmentRecord& record, NodeId node) const {
+  if (record.HasHolder(node)) return true;
+  return record.next_epoch != Epoch() && record.Proposes(node) && Left(record.holders) == 0;
+}
+
 void Replica::InquireAll(Segment& segment) {
   for (const Member& member : snapshot_.members) {
     if (member.node == options_.self || IsEvicted(member.node)) continue;
@@ -278,8 +308,10 @@ void Replica::Receive(NodeId from, uint32_t, const InquireAnswer& message) {
   }
   if (segment->record.HasHolder(options_.self)) return;
   const auto& holders = segment->record.holders;
-  // With every holder evicted, what a former one has may be the last.
-  if (segment->record.HadHolder(options_.self) && Left(holders) == 0) return;
+  // With every holder evicted, what others have may be the last.
+  const bool left = Left(holders) > 0;
+  if (!left && segment->record.HadHolder(options_.self)) return;
+  if (!left && MayClaim(segment->record, options_.self)) return;
   const bool over = std::all_of(holders.begin(), holders.end(), [&](NodeId node) {
     if (IsEvicted(node)) return true;
     const auto fate = segment->fates.find(node);

@@ -21,8 +21,12 @@ bool Replica::IsLonely(const Segment& segment) const {
       few(record.holders, std::max(PromisesNeeded(record, record.holders), CopiesNeeded(record))) ||
       (record.next_epoch != Epoch() &&
        few(record.next_holders, PromisesNeeded(record, record.next_holders)));
+  // What is left of a list claims once every member has told it what it knows.
+  const bool untold = IsRemnant(record) && !segment.owner &&
+                      std::any_of(snapshot_.members.begin(), snapshot_.members.end(),
+                                  [&](const Member& member) { return !reachable(member.node); });
   const auto first = std::find_if(record.holders.begin(), record.holders.end(), reachable);
-  return no_quorum && first != record.holders.end() && *first == options_.self;
+  return (no_quorum || untold) && first != record.holders.end() && *first == options_.self;
 }
 
 void Replica::TickSurvivor(Segment& segment) {

@@ -9,8 +9,6 @@
 namespace fermo::cluster {
 namespace {
 
-// Of the epochs that are skipped: no two skips end at the same.
-constexpr uint64_t kSkippedAtMost = uint64_t{1} << 32;
 constexpr int kLeasesToClaim = 3;
 
 }  // namespace
@@ -22,6 +20,14 @@ void Replica::Suspect(Segment& segment) {
   const Epoch highest = std::max(segment.promised, segment.record.epoch);
   segment.promised = Epoch(highest.value() + kSkippedEpochs + random_.Uniform(kSkippedAtMost));
   segment.promised_to = NodeId();
+}
+
+// Once somebody has skipped epochs, what a disk that lied forgets may be above
+// whatever its node skips: then no two claims are of the same epoch.
+Epoch Replica::NextEpoch(const Segment& segment) {
+  const Epoch highest = std::max({segment.record.epoch, segment.promised, segment.claim->seen});
+  const bool skipped = highest.value() >= kSkippedEpochs;
+  return Epoch(highest.value() + 1 + (skipped ? random_.Uniform(kSkippedAtMost) : 0));
 }
 
 // While it named what it owns, heartbeat by heartbeat, it had the time to claim

@@ -76,7 +76,7 @@ Inventory Replica::MakeInventory(const Segment& segment) const {
 }
 
 void Replica::Receive(NodeId from, const InventoryRequest& message) {
-  if (forgotten_.contains(message.segment.id)) {
+  if (WasForgotten(message.segment.id)) {
     Inventory closed;
     closed.segment = message.segment.id;
     closed.closed = true;

@@ -60,18 +60,20 @@ void Replica::SettleList(Segment& segment, const ClaimState& claim) {
     const auto inventory = inventories.find(node);
     return inventory != inventories.end() && all.AreIn(*inventory->second);
   };
-  uint32_t whole = 0;  // of the new list
+  std::vector<NodeId> whole;  // of the new list
   for (NodeId node : record.next_holders) {
     const bool good = !IsEvicted(node) && has_all(node);
-    whole += good ? 1 : 0;
+    if (good) whole.push_back(node);
     complete = complete && (good || record.HasHolder(node));
   }
   // Those who were evicted since must not make it the weaker list.
   const uint32_t left = std::max(1u, Left(record.next_holders));
   complete = complete && left >= std::min(WriteQuorum(record), Left(record.holders));
   // Who stays may lack what those have who leave.
-  complete = complete && whole >= std::min(WriteQuorum(record), left);
+  complete = complete && AreEnough(record, whole, record.next_holders);
   complete = complete && (segment.owner || AllKnowWhatIsUnderWay(segment, claim, all.finished));
+  // With every old holder evicted there is nothing else left.
+  complete = complete || Left(record.holders) == 0;
   const std::vector<NodeId> everybody = record.Everybody();
   if (complete) record.holders = record.next_holders;
   record.next_holders.clear();

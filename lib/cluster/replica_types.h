@@ -19,6 +19,20 @@
 
 namespace fermo::cluster {
 
+// A peer is alive while its last control message is not older than this many heartbeats.
+inline constexpr int kMissedHeartbeats = 3;
+// Who may have forgotten a promise skips at least so many epochs: more than what
+// can have been promised between the last write that survived and the stop.
+inline constexpr uint64_t kSkippedEpochs = 1000;
+// And up to so many more at random: no two skips end at the same.
+inline constexpr uint64_t kSkippedAtMost = uint64_t{1} << 32;
+
+// Late frames of a forgotten segment are ignored for so long.
+inline constexpr auto kRememberForgotten = std::chrono::minutes(1);
+// Late mail for it, which may wait in a stream behind 64 MiB of other mail while its
+// peer takes just enough (256 KiB in 3 s) not to be cut off, for longer.
+inline constexpr auto kRememberForLateMail = std::chrono::minutes(15);
+
 struct ReplicaOptions {
   NodeId self;
   uint32_t boot = 1;

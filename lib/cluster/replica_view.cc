@@ -49,7 +49,11 @@ Replica::View Replica::GetView(Instant now) const {
     if (held > 0) view.held_segments.push_back({id, segment.owner != nullptr, held});
     if (segment.survivor) ++view.surviving;
     view.suspect = view.suspect || (segment.suspect && segment.record.HasHolder(options_.self));
-    if (view.draining && segment.record.HasHolder(options_.self)) ++view.to_hand_over;
+    // Handed over, and of those who took it none has said so: they may not know yet.
+    const bool untaken =
+        segment.record.HadHolder(options_.self) && !segment.record.HasHolder(segment.record.owner);
+    const bool ours = segment.record.HasHolder(options_.self) || untaken;
+    if (view.draining && ours) ++view.to_hand_over;
     if (!segment.owner) continue;
     ++view.owned;
     if (segment.owner->repair) ++view.repairs;

@@ -34,6 +34,7 @@ struct PendingAppend {
 struct WriterState {
   uint32_t next_seq = 0;
   uint32_t next_body = 0;
+  uint64_t legs = 0;  // of all messages
   Instant opened_at{};
   bool closing = false;  // no new uploads; sealed once the last has ended
   std::set<UploadId> uploads;
@@ -88,6 +89,7 @@ struct OwnerState {
   std::vector<HolderView> holders;  // without ourselves
   std::unique_ptr<RepairState> repair;
   Instant next_repair{};
+  std::map<NodeId, Instant> unfit;  // did not take copies in time; not asked again before
   std::map<Seq, Attempt> attempts;
   std::map<Seq, InFlight> waits;  // announced by an earlier owner; `wait` unused
   Instant all_wait_until{};       // no leg starts before: a promiser's machine restarted

@@ -41,7 +41,16 @@ Copier::~Copier() { state_->stopped = true; }
 void Copier::Add(cluster::SendCopies copies) {
   const NodeId peer = copies.to;
   State::Queue& queue = state_->queues[peer];
-  queue.work.push_back(std::move(copies));
+  // What waits already is asked for again while it waits: it goes once.
+  const auto waiting = std::find_if(queue.work.begin(), queue.work.end(), [&](const auto& work) {
+    return work.segment.id == copies.segment.id;
+  });
+  if (waiting != queue.work.end()) {
+    waiting->segment = std::move(copies.segment);
+    waiting->seqs |= copies.seqs;
+  } else {
+    queue.work.push_back(std::move(copies));
+  }
   if (!std::exchange(queue.running, true)) net::Spawn(state_->executor, Run(state_, peer));
 }
 

@@ -95,7 +95,7 @@ class MeshService::Impl {
       if (current == in.current.end()) continue;
       const auto stream = in.streams.find(current->second);
       if (stream == in.streams.end()) continue;
-      stream->second->Close(absl::FailedPreconditionError("the node is evicted"));
+      stream->second->Close(absl::PermissionDeniedError("the node is evicted"));
     }
   }
 
@@ -159,8 +159,10 @@ class MeshService::Impl {
     callbacks.on_down = [this, node, name](const absl::Status& status) {
       log_.Warning("peer_down", {{log::kPeer, name}, {log::kError, status}});
       on_event_(cluster::PeerDown{node, Traits::kChannel});
+      if (absl::IsPermissionDenied(status)) HearOfEviction(name);
     };
     callbacks.on_failed = [this, node, name](const absl::Status& status) {
+      if (absl::IsPermissionDenied(status)) HearOfEviction(name);
       std::string problem(status.message());
       if (std::exchange(peers_[node].last_problem, problem) == problem) return;
       log_.Warning("peer_unreachable", {{log::kPeer, name}, {log::kError, status}});
@@ -169,6 +171,19 @@ class MeshService::Impl {
       Deliver<Traits>(node, boot, std::move(message));
     };
     return callbacks;
+  }
+
+  // Who was away when it was evicted may find no coordinator that says so; a peer's
+  // word is enough, since nobody is taken back.
+  void HearOfEviction(const std::string& peer) {
+    auto& evicted = snapshot_.evicted;
+    if (std::find(evicted.begin(), evicted.end(), options_.self) != evicted.end()) return;
+    log_.Error("evicted", {{log::kPeer, peer},
+                           {log::kMsg,
+                            "this node takes and delivers nothing any more; start it "
+                            "with a new data directory"}});
+    evicted.push_back(options_.self);
+    on_event_(cluster::SnapshotChanged{snapshot_});
   }
 
   template <class Traits>
@@ -224,7 +239,8 @@ class MeshService::Impl {
     }
     const auto& evicted = snapshot_.evicted;
     if (std::find(evicted.begin(), evicted.end(), from) != evicted.end()) {
-      return Refuse(from, "the node is evicted");
+      Refuse(from, "the node is evicted");
+      return absl::PermissionDeniedError("the node is evicted");
     }
     if (snapshot_.FindMember(from) == nullptr) {
       return Refuse(from, "the node is not a member that this node knows");

@@ -239,8 +239,13 @@ void SpoolCore::Do(cluster::UploadSettled& action) {
 }
 
 bool SpoolCore::HasRoom() const {
-  return store_.QueuedBytes() < options_.max_waiting_bytes &&
-         transport_.MaxQueuedBytes() < options_.max_waiting_bytes;
+  const size_t limit = options_.max_waiting_bytes;
+  if (store_.QueuedBytes() >= limit) return false;
+  if (transport_.MaxQueuedBytes() < limit) return true;
+  // One that is slow must not hold up mail that W others take; it is cut off when it
+  // is too far behind, and brought up to date at its own pace.
+  const auto quick = [&](NodeId peer) { return transport_.QueuedBytes(peer) < limit; };
+  return replica_.CanReach(quick, BootClock::now());
 }
 
 // Peers send on whatever our disk does: what it can't keep up with is dropped,
