@@ -98,12 +98,20 @@ void Replica::On(const Tick&) {
 }
 
 void Replica::On(const SnapshotChanged& event) {
-  const size_t known = evicted_.size();
-  evicted_.insert(event.snapshot.evicted.begin(), event.snapshot.evicted.end());
+  std::set<NodeId> news;
+  for (NodeId node : event.snapshot.evicted) {
+    if (evicted_.insert(node).second) news.insert(node);
+  }
   if (event.snapshot.generation >= snapshot_.generation) snapshot_ = event.snapshot;
   if (!Accepting()) SealAll();
-  if (evicted_.size() == known) return;
+  if (news.empty()) return;
   for (auto& [id, segment] : segments_) {
+    const std::vector<NodeId> holders = segment.record.Everybody();
+    const bool concerned = std::any_of(holders.begin(), holders.end(),
+                                       [&](NodeId node) { return news.contains(node); });
+    // Cut off, it may have been replaced by those who left since: as any remnant it
+    // asks every member before it goes on.
+    if (segment.owner && concerned && IsRemnant(segment.record)) LoseOwnership(segment);
     if (segment.owner) {
       RefreshViews(segment);
       std::vector<Seq> live;  // fewer need to know of their end now

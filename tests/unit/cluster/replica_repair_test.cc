@@ -275,6 +275,26 @@ TEST(ReplicaRemnantOfFour, AsksEveryMemberFirst) {
   ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
 }
 
+// It was cut off while the others made a list without it, and then left.
+TEST(ReplicaRemnantOfFour, AnOwnerOfWhichAllOthersAreEvictedAsksAsWell) {
+  ReplicaCluster c{{"firenze", "roma", "catania", "catania"}};
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  const auto holders = c.replica(0).Find(id.segment)->record.holders;
+  const int third = static_cast<int>(holders.back().value()) - 1;
+  ASSERT_TRUE(c.RunUntil([&] { return c.disk(1).Holds(id) && c.disk(third).Holds(id); }, 1s));
+  c.Isolate(0, true);
+  for (int node : {1, third}) {
+    c.Kill(node);
+    c.Evict(node);
+  }
+  c.primary_up = true;
+  c.Run(1min);
+  EXPECT_EQ(c.Deliveries(id), 0) << "the fourth may know of a newer list";
+  c.Isolate(0, false);
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 30s));
+}
+
 // One of the new list of two is evicted before it stands: with who is to leave
 // there are two copies, with the new list one.
 TEST(ReplicaListOfThree, AListThatAnEvictionMadeTheWeakerOneIsGone) {
