@@ -40,6 +40,7 @@ constexpr std::array kKinds = {
     Kind{FaultKind::kRestart, "clean restart", 1, 5s},
     Kind{FaultKind::kReconfigure, "other configuration", 1, 5s},
     Kind{FaultKind::kWipe, "wipe", 2, 20s},
+    Kind{FaultKind::kEvictAlive, "evicted alive", 1, 25s},
     Kind{FaultKind::kDrain, "drain", 2, 5s},
     Kind{FaultKind::kCoordinatorGone, "coordinator gone", 1, 30s},
     Kind{FaultKind::kSplit, "split", 2, 25s},

@@ -39,6 +39,7 @@ enum class FaultKind : uint8_t {
   kRestart,        // a clean stop and a start
   kReconfigure,    // the same, with other numbers of copies for what is accepted from then on
   kWipe,           // a machine and its disk; its node is evicted, a new one takes its place
+  kEvictAlive,     // a node that is cut off and runs; it comes back, then a new one takes its place
   kDrain,          // a node gives its copies away; then as kWipe
   kCoordinatorGone,
   kSplit,            // the cluster falls into two parts

@@ -116,7 +116,7 @@ bool Oracle::AloneKnowsEnd(int node, const MessageId& id) const {
   bool held = false;
   for (int other = 0; other < cluster_.size(); ++other) {
     const test::VirtualDisk& disk = cluster_.disk(other).durable();
-    if (other == node) continue;
+    if (other == node || cluster_.evicted(cluster_.id(other))) continue;
     held = held || disk.Holds(id);
     if (disk.Finished(id)) return false;
   }
@@ -125,7 +125,8 @@ bool Oracle::AloneKnowsEnd(int node, const MessageId& id) const {
     bool elsewhere = false;
     for (int other = 0; other < cluster_.size(); ++other) {
       const test::VirtualDisk& disk = cluster_.disk(other).durable();
-      elsewhere = elsewhere || (other != node && disk.KnowsOutcome(id, leg));
+      const bool counts = other != node && !cluster_.evicted(cluster_.id(other));
+      elsewhere = elsewhere || (counts && disk.KnowsOutcome(id, leg));
     }
     if (own.KnowsOutcome(id, leg) && !elsewhere) return true;
   }
@@ -154,7 +155,7 @@ bool Oracle::HasElsewhere(int node, const MessageId& id, int believed) const {
            segment->second.stored.record.HasHolder(cluster_.id(other));
   };
   for (int other = 0; other < cluster_.size(); ++other) {
-    if (other == node) continue;
+    if (other == node || cluster_.evicted(cluster_.id(other))) continue;
     if (cluster_.disk(other).durable().Holds(id) && IsHolder(other, id.segment)) return true;
     if (other != believed) continue;
     const auto& now = cluster_.disk(other).durable().segments();
@@ -230,6 +231,7 @@ void Oracle::NodeStops(Instant, int node) {
 void Oracle::BodyGoes(Instant now, int node, const MessageId& id) {
   const Bytes* octets = cluster_.disk(node).live().Record(id);
   if (octets == nullptr) return;  // another mark, or an append that was overtaken
+  if (cluster_.evicted(cluster_.id(node))) return;
   const auto record = spool::DecodeMessageRecord(**octets);
   if (!record.ok()) return;
   const auto& segments = cluster_.disk(node).live().segments();
@@ -262,6 +264,11 @@ void Oracle::DotLeaves(Instant now, int node, const MessageId& id,
     if (!own.KnowsOutcome(id, leg)) continue;
     Fail(now, "I4 no-known-dot",
          fmt::format("node {} delivers leg {} of {}, whose outcome its own disk has", node, leg,
+                     ToString(id)));
+  }
+  if (!alone && !cluster_.HasLeases(node, id.segment)) {
+    Fail(now, "I5 one-owner",
+         fmt::format("node {} sends the final dot of {} without W valid leases", node,
                      ToString(id)));
   }
   for (int other = 0; other < cluster_.size(); ++other) {

@@ -5,7 +5,8 @@
 //   I2 no-invention  what the primary gets was sent, whole
 //   I3 durable-250   at a 250, W synced copies in min_regions regions exist
 //   I4 no-known-dot  no dot for a leg whose end or abort lies on the own disk
-//   I5 one-owner     one owner per segment and epoch; no dot beside a later owner
+//   I5 one-owner     one owner per segment and epoch; no dot beside a later owner, or
+//                    while fewer than W holders are bound by their leases
 //   I6 no-duplicate  every further copy falls into D1, D2, D3 or D4
 //   I7 converged     nothing is left anywhere when all is delivered
 //   I8 one-verdict   an upload is answered once
@@ -44,6 +45,8 @@ class Cluster {
   virtual const std::string& region(int node) const = 0;
   // It acts as owner of this epoch or a later one.
   virtual bool Owns(int node, const SegmentId& segment, Epoch at_least) const = 0;
+  // Holders, itself included, that can promise its segment to nobody else now.
+  virtual bool HasLeases(int node, const SegmentId& segment) const = 0;
 };
 
 struct OracleOptions {

@@ -34,6 +34,10 @@ class SimCoordinator {
     if (snapshot_.FindMember(member.node) != nullptr) return;
     Apply([&](cluster::Snapshot& snapshot) { snapshot.members.push_back(member); });
   }
+  bool IsEvicted(NodeId node) const {
+    return std::find(snapshot_.evicted.begin(), snapshot_.evicted.end(), node) !=
+           snapshot_.evicted.end();
+  }
   void Evict(NodeId node) {
     Apply([node](cluster::Snapshot& snapshot) {
       std::erase_if(snapshot.members, [node](const auto& member) { return member.node == node; });
@@ -48,7 +52,7 @@ class SimCoordinator {
     });
   }
   bool MayDeliverAlone(const SegmentId& segment, NodeId node) {
-    return grants_.Ask(segment, node, scheduler_.now());
+    return !IsEvicted(node) && grants_.Ask(segment, node, scheduler_.now());
   }
 
  private:

@@ -50,10 +50,13 @@ void SimNetwork::Connect(StreamKey key) {
     const auto [client, server, channel] = key;
     Stream& stream = streams_[key];
     if (stream.up || !endpoints_[client]->Running()) return;
-    const bool free = !IsCut(client, server) && !IsCut(server, client) &&
-                      endpoints_[client]->Knows(endpoints_[server]->id()) &&
-                      endpoints_[server]->Knows(endpoints_[client]->id());
-    if (!free || !endpoints_[server]->Answering() || !endpoints_[client]->Answering()) {
+    const bool reached = !IsCut(client, server) && !IsCut(server, client) &&
+                         endpoints_[server]->Answering() && endpoints_[client]->Answering() &&
+                         endpoints_[client]->Knows(endpoints_[server]->id());
+    if (reached && endpoints_[server]->KnowsEvicted(endpoints_[client]->id())) {
+      endpoints_[client]->HearOfEviction();
+    }
+    if (!reached || !endpoints_[server]->Knows(endpoints_[client]->id())) {
       Connect(key);
       return;
     }

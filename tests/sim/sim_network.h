@@ -31,6 +31,8 @@ class Endpoint {
   virtual uint32_t boot() const = 0;
   virtual NodeId id() const = 0;
   virtual bool Knows(NodeId node) const = 0;  // as a member of its cluster
+  virtual bool KnowsEvicted(NodeId node) const = 0;
+  virtual void HearOfEviction() = 0;
   virtual void Receive(cluster::Event event) = 0;
 };
 

@@ -42,7 +42,7 @@ void SimNode::Boot() {
   options.self = id_;
   options.boot = boot_;
   options.seed = world_.random.NextU64();
-  if (machine_restarted_) options.machine_restarted_at = Instant(1ns);
+  options.machine_restarted_at = forgot_at_;
   options.suspect = suspect_;
   queue_random_ = std::make_unique<Rng>(world_.random.NextU64());
   domains_ = std::make_unique<node::DomainTable>();
@@ -54,6 +54,7 @@ void SimNode::Boot() {
   disk_fails_ = false;
   sync_time_ = kSyncTime;
   stalled_until_ = Instant{};
+  booted_at_ = Local();
   replica_ = std::make_unique<cluster::Replica>(
       options, snapshot_, disk_.live().Recover(Local(), options.grace), Local());
   world_.history.Add(world_.scheduler.now(), "node {} boots for the {}. time", settings_.index,
@@ -68,9 +69,28 @@ void SimNode::Join() {
     WhenOn(1s, [this] { Join(); });
     return;
   }
+  if (world_.coordinator.IsEvicted(id_)) {
+    HearOfEviction();
+    return;
+  }
   world_.coordinator.Join(
       {id_, fmt::format("node-{}", settings_.index), settings_.region, "", false});
   Configure(world_.coordinator.snapshot());
+}
+
+// From the coordinator, or from a peer that refuses to talk to it.
+void SimNode::HearOfEviction() {
+  if (KnowsEvicted(id_)) return;
+  world_.history.Add(world_.scheduler.now(), "node {} hears that it is evicted", settings_.index);
+  snapshot_.evicted.push_back(id_);
+  Receive(cluster::SnapshotChanged{snapshot_});
+}
+
+void SimNode::Disarm() {
+  power_at_promise_ = disk_fails_ = tell_of_proposal_ = false;
+  power_at_write_ = 0;
+  crash_at_ = Word::kNone;
+  stall_before_dot_ = Duration{};
 }
 
 void SimNode::EndProcess() {
@@ -103,7 +123,8 @@ void SimNode::LosePower() {
   world_.history.Add(world_.scheduler.now(), "node {} loses power", settings_.index);
   disk_.LosePower(world_.random);
   machine_started_ = world_.scheduler.now();
-  machine_restarted_ = suspect_ = true;
+  forgot_at_ = Instant(1ns);
+  suspect_ = true;
   world_.network.Died(settings_.index, true);
 }
 
@@ -123,7 +144,8 @@ void SimNode::Wipe() {
   disk_.Wipe();
   id_ = NodeId(id_.value() + kIdentities);
   boot_ = 0;
-  machine_restarted_ = suspect_ = false;
+  forgot_at_ = Instant{};
+  suspect_ = false;
   snapshot_ = cluster::Snapshot();
 }
 
@@ -277,9 +299,12 @@ void SimNode::Perform(cluster::SendCopies& action) {
         world_.network.Send(settings_.index, to, Channel::kData, false,
                             cluster::DataReceived{id_, std::move(message)});
       };
-      if (record->chunks == 1) append.chunk = MakeBytes("chunk");
+      const auto chunk = [&](uint32_t i) {
+        return disk_.live().Chunk(id.segment, record->body, i);
+      };
+      if (record->chunks == 1) append.chunk = chunk(0);
       for (uint32_t i = 0; record->chunks > 1 && i < record->chunks; ++i) {
-        send(cluster::Chunk{id.segment, record->body, i, MakeBytes("chunk")});
+        send(cluster::Chunk{id.segment, record->body, i, chunk(i)});
       }
       send(std::move(append));
     });
@@ -323,6 +348,9 @@ void SimNode::FinishWriting(size_t batch) {
     world_.history.Add(world_.scheduler.now(), "node {} ends itself: fsync failed",
                        settings_.index);
     Crash();
+    // What the system still has of earlier writes may never reach the disk.
+    forgot_at_ = Local();
+    suspect_ = true;
     on_death();
     return;
   }

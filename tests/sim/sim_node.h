@@ -63,6 +63,7 @@ class SimNode : public Endpoint {
   void FailDisk() { disk_fails_ = true; }  // at its next synced write the process ends itself
   void FillDisk(bool full) { disk_full_ = full; }
   void LosePowerAtPromise() { power_at_promise_ = true; }
+  void Disarm();  // faults that have not struck yet never will
   void LosePowerAtWrite(uint32_t synced) { power_at_write_ = synced; }  // that many from now
   void StallBeforeNextDot(Duration span) { stall_before_dot_ = span; }
   // What it gives others to rely on.
@@ -90,6 +91,8 @@ class SimNode : public Endpoint {
     Duration between_chunks{};
     std::vector<std::string> regions;  // the only ones that may hold it; empty: all
   };
+  // Of one chunk, unlike any other.
+  static Bytes Content(uint64_t token, uint32_t index);
   using Verdict = std::function<void(std::optional<absl::Status>)>;
   void Upload(Mail mail, Verdict verdict);
   // The frontend did not hear a verdict and asks the same node for it.
@@ -101,10 +104,16 @@ class SimNode : public Endpoint {
   uint32_t boot() const override { return boot_; }
   NodeId id() const override { return id_; }
   bool Knows(NodeId node) const override { return snapshot_.FindMember(node) != nullptr; }
+  bool KnowsEvicted(NodeId node) const override;
+  void HearOfEviction() override;
   void Receive(cluster::Event event) override;
   const SimDisk& disk() const { return disk_; }
   const std::string& region() const { return settings_.region; }
   bool Owns(const SegmentId& id, Epoch at_least) const;
+  // As of this node's own record: null when it knows nothing of it.
+  const cluster::SegmentRecord* KnownRecord(const SegmentId& id) const;
+  // Nothing keeps it from promising the segment to another than its owner of this epoch.
+  bool IsFree(const SegmentId& id, Epoch epoch) const;
   std::string Describe() const;  // what is left here, for a reader of the history
   bool disk_full() const { return disk_full_; }
 
@@ -163,7 +172,8 @@ class SimNode : public Endpoint {
   uint32_t boot_ = 0;           // of this identity
   uint32_t life_ = 0;           // of this machine
   Instant machine_started_;
-  bool machine_restarted_ = false;
+  Instant forgot_at_{};  // on its own clock: unsynced announcements are gone; zero: none are
+  Instant booted_at_{};  // on its own clock
   bool suspect_ = false;
   std::unique_ptr<cluster::Replica> replica_;
   std::deque<cluster::Event> events_;

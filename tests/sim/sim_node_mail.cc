@@ -26,6 +26,10 @@ spool::MessageRecord RecordOf(const SimNode::Mail& mail) {
 
 }  // namespace
 
+Bytes SimNode::Content(uint64_t token, uint32_t index) {
+  return MakeBytes(fmt::format("{}/{}", token, index));
+}
+
 // --- Mail comes in
 
 void SimNode::Upload(Mail mail, Verdict verdict) {
@@ -64,9 +68,9 @@ void SimNode::NextChunk(cluster::UploadId upload) {
     Commit(upload);
     return;
   }
-  ++uploading.sent_chunks;
+  const uint32_t index = uploading.sent_chunks++;
   const Duration pause = uploading.mail.between_chunks;
-  Step(cluster::AddChunk{upload, MakeBytes("chunk")});
+  Step(cluster::AddChunk{upload, Content(uploading.mail.token, index)});
   if (Running()) WhenOn(pause, [this, upload] { NextChunk(upload); });
 }
 
@@ -81,7 +85,7 @@ void SimNode::Commit(cluster::UploadId upload) {
   cluster::CommitUpload commit;
   commit.upload = upload;
   commit.record = MakeBytes(spool::Encode(record));
-  if (one) commit.chunk = MakeBytes("chunk");
+  if (one) commit.chunk = Content(record.token, 0);
   commit.chunks = record.chunks;
   commit.legs = uploading.mail.legs;
   commit.token = uploading.mail.token;
@@ -194,6 +198,10 @@ void SimNode::SendDot(const MessageId& id) {
     for (const uint32_t leg : attempt.legs) results.push_back({leg, LegResult::Kind::kBlocked, {}});
     EndAttempt(id, std::move(results));
     return;
+  }
+  for (uint32_t i = 0; i < record->chunks; ++i) {
+    const Bytes& chunk = disk_.live().Chunk(id.segment, record->body, i);
+    if (*chunk != *Content(record->token, i)) world_.oracle.Unreadable(now, settings_.index, id);
   }
   attempt.dot_sent = true;
   world_.oracle.DotLeaves(now, settings_.index, id, attempt.legs, attempt.epoch, attempt.alone);

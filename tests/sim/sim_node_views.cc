@@ -1,4 +1,6 @@
 // What the oracle and a reader of the history see of a node.
+#include <algorithm>
+
 #include "fmt/format.h"
 #include "tests/sim/sim_node.h"
 
@@ -39,6 +41,25 @@ std::string SimNode::Describe() const {
     }
   }
   return text;
+}
+
+const cluster::SegmentRecord* SimNode::KnownRecord(const SegmentId& id) const {
+  const cluster::Segment* segment = Running() ? replica_->Find(id) : nullptr;
+  return segment == nullptr ? nullptr : &segment->record;
+}
+
+bool SimNode::KnowsEvicted(NodeId node) const {
+  const auto& evicted = snapshot_.evicted;
+  return std::find(evicted.begin(), evicted.end(), node) != evicted.end();
+}
+
+bool SimNode::IsFree(const SegmentId& id, Epoch epoch) const {
+  if (!Answering()) return false;
+  const cluster::Segment* segment = replica_->Find(id);
+  if (segment == nullptr || segment->closed) return false;
+  const bool silent = boot_ > 1 && Local() - booted_at_ < settings_.replica.lease;
+  const bool leased = segment->lease_until > Local() && segment->promised <= epoch;
+  return !silent && !leased;
 }
 
 bool SimNode::Owns(const SegmentId& id, Epoch at_least) const {

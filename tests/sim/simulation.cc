@@ -21,7 +21,8 @@ constexpr Duration kToDrain = kGrace + 5min;
 constexpr int kTries = 4;  // of a sender that gets no 250
 
 constexpr Topology kThree{3, 1, 3, 2, 2};
-constexpr Topology kOthers[] = {{3, 2, 3, 2, 2}, {5, 1, 3, 2, 2}, {2, 1, 2, 2, 2}, {1, 1, 1, 1, 1}};
+constexpr Topology kOthers[] = {{3, 2, 3, 2, 2}, {5, 1, 3, 2, 2}, {5, 2, 3, 2, 2},
+                                {2, 1, 2, 2, 2}, {1, 1, 1, 1, 1}, {3, 1, 1, 1, 1}};
 
 OracleOptions OracleOptionsOf(const Topology& topology, bool faults) {
   return {topology.write_copies, topology.min_regions, kGrace, faults};
@@ -143,6 +144,21 @@ void Simulation::SenderHears(uint64_t number, std::optional<absl::Status> verdic
 }
 
 // The cluster falls into two parts, and is whole again after the span.
+// As many as are needed are bound: down, silent after a boot, or by a lease to the owner.
+bool Simulation::HasLeases(int node, const SegmentId& segment) const {
+  const cluster::SegmentRecord* record = nodes_[node]->KnownRecord(segment);
+  if (record == nullptr) return false;
+  uint32_t left = 0, bound = 0;
+  for (NodeId holder : record->holders) {
+    if (nodes_[node]->KnowsEvicted(holder)) continue;
+    ++left;
+    const SimNode& there = *nodes_[IndexOf(holder)];
+    const bool gone = there.id() != holder;
+    bound += holder == id(node) || gone || !there.IsFree(segment, record->epoch) ? 1 : 0;
+  }
+  return bound >= std::max(1u, std::min(left, cluster::WriteQuorum(*record)));
+}
+
 bool Simulation::Drained() const {
   if (open_mails_ > 0) return false;
   return std::all_of(nodes_.begin(), nodes_.end(),

@@ -10,7 +10,12 @@ void Simulation::Publish() {
   for (auto& node : nodes_) {
     SimNode* to = node.get();
     scheduler_.After(random_.Jitter(300ms, 0.99), [this, to] {
-      if (!coordinator_.gone) to->Configure(coordinator_.snapshot());
+      if (coordinator_.gone) return;
+      if (evicted(to->id())) {
+        if (to->Running()) to->HearOfEviction();
+      } else {
+        to->Configure(coordinator_.snapshot());
+      }
     });
   }
 }
@@ -34,6 +39,26 @@ void Simulation::Reconfigure(SimNode& node) {
   const uint32_t write = least + static_cast<uint32_t>(random_.Uniform(copies - least + 1));
   history_.Add(scheduler_.now(), "node's configuration: copies {}, for a 250 {}", copies, write);
   node.Reconfigure(copies, write);
+}
+
+// The operator gives up a node that nobody reaches; it is cut off, and comes back.
+void Simulation::EvictAlive(const Fault& fault) {
+  const NodeId old = nodes_[fault.node]->id();
+  CutOff(fault.node, -1, 1);
+  scheduler_.After(fault.span / 2, [this, old, index = fault.node] {
+    if (lied_ || nodes_[index]->id() != old || evicted(old) || oracle_.MayLose(index)) return;
+    evicted_alive_ = true;
+    history_.Add(scheduler_.now(), "the operator evicts {}, which runs", ToString(old));
+    coordinator_.Evict(old);
+  });
+  scheduler_.After(fault.span, [this, index = fault.node] {
+    if (!healing_) CutOff(index, -1, -1);
+  });
+  scheduler_.After(fault.span + random_.Jitter(15s, 0.9), [this, old, index = fault.node] {
+    if (nodes_[index]->id() != old || !evicted(old)) return;
+    nodes_[index]->Wipe();
+    nodes_[index]->Boot();
+  });
 }
 
 void Simulation::AwaitDrained(int index, NodeId id) {
@@ -118,6 +143,18 @@ void Simulation::Split(Duration span) {
   });
 }
 
+void Simulation::BeginLeaving(const Fault& fault) {
+  const NodeId id = nodes_[fault.node]->id();
+  if (fault.kind == FaultKind::kWipe && !oracle_.MayLose(fault.node)) {
+    Wipe(fault.node, fault.span);
+  } else if (fault.kind == FaultKind::kEvictAlive) {
+    EvictAlive(fault);
+  } else if (fault.kind == FaultKind::kDrain) {
+    coordinator_.Drain(id);
+    AwaitDrained(fault.node, id);
+  }
+}
+
 // What happens to the fault's own node; whether that is all.
 bool Simulation::BeginAtNode(const Fault& fault) {
   SimNode& node = *nodes_[fault.node];
@@ -165,21 +202,19 @@ bool Simulation::BeginAtNode(const Fault& fault) {
       Reconfigure(node);
       break;
     case FaultKind::kWipe:
-      if (!oracle_.MayLose(fault.node) && size() > 1) Wipe(fault.node, fault.span);
-      break;
+    case FaultKind::kEvictAlive:
     case FaultKind::kDrain:
-      if (size() == 1) break;
-      coordinator_.Drain(node.id());
-      AwaitDrained(fault.node, node.id());
+      if (size() > 1) BeginLeaving(fault);
       break;
     case FaultKind::kLongAbsence:
       node.LosePower();
       break;
     case FaultKind::kLyingDisk:
-      if (oracle_.MayLose(fault.node)) {  // a second fault of its kind is one too many
+      if (evicted_alive_ || oracle_.MayLose(fault.node)) {  // one too many
         node.LosePower();
         break;
       }
+      lied_ = true;
       node.Lie();
       AwaitTrusted(fault.node, node.id(), fault.other);
       break;
@@ -304,6 +339,7 @@ void Simulation::End(const Fault& fault) {
     case FaultKind::kSplit:
     case FaultKind::kSplitAtProposal:
     case FaultKind::kWipe:
+    case FaultKind::kEvictAlive:
     case FaultKind::kDrain:
     case FaultKind::kFailingDisk:
     case FaultKind::kPowerAtPromise:
@@ -324,6 +360,7 @@ void Simulation::Heal() {
   primary_ = SimPrimary{};
   primary_.up = true;
   for (auto& node : nodes_) {
+    node->Disarm();
     node->FillDisk(false);
     node->SlowDisk(1ms);
     node->Boot();

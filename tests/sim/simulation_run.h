@@ -37,11 +37,9 @@ class Simulation : public Cluster {
   int size() const override { return static_cast<int>(nodes_.size()); }
   const SimDisk& disk(int node) const override { return nodes_[node]->disk(); }
   NodeId id(int node) const override { return nodes_[node]->id(); }
-  bool evicted(NodeId node) const override {
-    const auto& gone = coordinator_.snapshot().evicted;
-    return std::find(gone.begin(), gone.end(), node) != gone.end();
-  }
+  bool evicted(NodeId node) const override { return coordinator_.IsEvicted(node); }
   const std::string& region(int node) const override { return nodes_[node]->region(); }
+  bool HasLeases(int node, const SegmentId& segment) const override;
   bool Owns(int node, const SegmentId& segment, Epoch at_least) const override {
     return nodes_[node]->Owns(segment, at_least);
   }
@@ -74,6 +72,8 @@ class Simulation : public Cluster {
   void Publish();
   void Wipe(int node, Duration until_replaced);
   void Reconfigure(SimNode& node);
+  void BeginLeaving(const Fault& fault);
+  void EvictAlive(const Fault& fault);
   void AwaitDrained(int node, NodeId id);
   void AwaitTrusted(int node, NodeId id, int other);
   void Heal();
@@ -94,6 +94,10 @@ class Simulation : public Cluster {
   uint64_t next_token_ = 1;
   uint64_t open_mails_ = 0;  // whose sender goes on trying
   bool healing_ = false;
+  // What an evicted node that runs still accepts has one copy elsewhere: no disk may lie
+  // in the same run.
+  bool lied_ = false;
+  bool evicted_alive_ = false;
 };
 
 }  // namespace fermo::sim

@@ -31,7 +31,7 @@ void VirtualDisk::EraseOf(const SegmentId& id) {
   auto outcome = outcomes_.lower_bound({id, Seq(0)});
   while (outcome != outcomes_.end() && of(*outcome)) outcome = outcomes_.erase(outcome);
   auto chunk = chunks_.lower_bound({id, 0, 0});
-  while (chunk != chunks_.end() && std::get<0>(*chunk) == id) chunk = chunks_.erase(chunk);
+  while (chunk != chunks_.end() && std::get<0>(chunk->first) == id) chunk = chunks_.erase(chunk);
 }
 
 void VirtualDisk::DropBody(const SegmentId& id, uint32_t body, uint32_t chunks) {
@@ -105,7 +105,7 @@ void VirtualDisk::Apply(const std::vector<spool::WriteOp>& ops) {
               if (id.ok()) attempts_.erase(*id);
             },
             [&](const spool::PutChunk& put) {
-              chunks_.insert({put.segment, put.body, put.index});
+              chunks_[{put.segment, put.body, put.index}] = put.octets;
             },
             [&](const spool::DeleteBody& gone) { DropBody(gone.segment, gone.body, gone.chunks); },
         },

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <tuple>
 #include <vector>
 
@@ -23,6 +22,9 @@ class VirtualDisk {
   // An outcome of this leg, or that the message is finished.
   bool KnowsOutcome(const MessageId& id, uint32_t leg) const;
   bool HasBody(const SegmentId& id, uint32_t body, uint32_t chunks) const;
+  const Bytes& Chunk(const SegmentId& id, uint32_t body, uint32_t index) const {
+    return chunks_.at({id, body, index});
+  }
   // Announcements outlive the segment unless who drops it drops them too.
   bool HasAttempts(const SegmentId& id) const;
   void LoseAttempts() { attempts_.clear(); }  // they were not synced
@@ -39,7 +41,7 @@ class VirtualDisk {
   std::map<MessageId, Bytes> records_;
   std::map<MessageId, std::map<uint32_t, spool::LegOutcome>> outcomes_;
   std::map<MessageId, cluster::HeardAttempt> attempts_;
-  std::set<std::tuple<SegmentId, uint32_t, uint32_t>> chunks_;
+  std::map<std::tuple<SegmentId, uint32_t, uint32_t>, Bytes> chunks_;
 };
 
 }  // namespace fermo::test
