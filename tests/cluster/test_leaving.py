@@ -1,10 +1,11 @@
 """Nodes that leave for good: drained and removed, or lost with their disks and
 evicted. What they held is given to others, and nothing is lost or doubled."""
 
+import os
 import shutil
 import unittest
 
-from case import ClusterCase, wait_until
+from case import ClusterCase, NotReached, wait_until
 from fermolib import corpus
 from fermolib.ctl import CtlError, pick
 
@@ -58,6 +59,43 @@ class Leaving(ClusterCase):
         self.primary.up()
         verdict = self.finish()
         self.assertEqual((verdict.delivered, sum(verdict.windows.values())), (120, 0))
+
+
+class EvictedAndBack(ClusterCase):
+    """Its disk is old mail: the others have delivered what it holds."""
+
+    node_options = {"spool": {"orphan_after": "2s"}}
+
+    def delivers_nothing(self, node, event):
+        start = os.path.getsize(node.log)
+        node.start()
+
+        def told():
+            with open(node.log, encoding="utf-8") as log:
+                log.seek(start)
+                return f'"{event}"' in log.read()
+        wait_until(told, 30, f"{node.name} hears that it is evicted ({event})")
+        count = self.primary.count()
+        with self.assertRaises(NotReached):  # several times orphan_after
+            wait_until(lambda: self.primary.count() != count, 8, "another delivery")
+        self.kill(node)
+
+    def test_it_delivers_nothing_whoever_tells_it(self):
+        self.start_sink(up=False)
+        self.send([corpus.small_message(number) for number in range(60)])
+        victim = self.cluster.nodes[0]
+        self.wait_waiting(60, 20)
+        self.kill(victim)
+        self.cluster.ctl.run("node", "evict", victim.name, "--force", "--reason", "a test")
+        self.primary.up()
+        wait_until(lambda: self.primary.count() >= 60, 60, "the others deliver all")
+        self.delivers_nothing(victim, "join_refused")
+        self.kill(self.cluster.coordinator)
+        self.delivers_nothing(victim, "evicted")  # by a peer's word
+        self.cluster.coordinator.start()
+        self.cluster.coordinator.wait_ready()
+        verdict = self.finish()
+        self.assertEqual((verdict.delivered, sum(verdict.windows.values())), (60, 0))
 
 
 if __name__ == "__main__":
