@@ -161,7 +161,8 @@ absl::Status Node::Parts::Build() {
             {log::kCount, held},
             {log::kState, identity.last_stop_clean ? "clean" : "unclean"},
             {log::kMsg, fmt::format("boot {}, {} segments", identity.boot, recovered->size())}});
-  MeshOptions mesh_options{identity.node, identity.boot, options.insecure};
+  MeshOptions mesh_options{identity.node, identity.boot, options.insecure, nullptr};
+  mesh_options.on_evicted = [this](const auto& nodes) { control->MergeEvicted(nodes); };
   mesh = std::make_unique<MeshService>(executor, mesh_options, log.ForComponent("mesh"),
                                        [this](cluster::Event event) {
                                          if (CoreReady()) core->Apply(std::move(event));

@@ -115,6 +115,14 @@ class ControlClient::Impl : public std::enable_shared_from_this<ControlClient::I
     if (!self->stopping_) done(std::move(verdict));
   }
 
+  void MergeEvicted(const std::vector<NodeId>& nodes) {
+    if (stopping_ || !current_ || !AddEvicted(nodes)) return;
+    callbacks_.on_snapshot(*current_);
+    if (stopping_) return;
+    unwritten_ = Octets(*current_);
+    WriteCache();
+  }
+
   const boost::asio::any_io_executor& executor() const { return executor_; }
   bool connected() const { return connected_; }
   const std::optional<cluster::Snapshot>& current() const { return current_; }
@@ -191,11 +199,31 @@ class ControlClient::Impl : public std::enable_shared_from_this<ControlClient::I
   }
 
   void Apply(cluster::Snapshot snapshot, std::string octets) {
+    std::vector<NodeId> evicted;
+    if (current_) evicted = current_->evicted;
     current_ = std::move(snapshot);
+    if (AddEvicted(evicted)) octets = Octets(*current_);
     callbacks_.on_snapshot(*current_);
     if (stopping_) return;
     unwritten_ = std::move(octets);
     WriteCache();
+  }
+
+  static std::string Octets(const cluster::Snapshot& snapshot) {
+    v1::Snapshot proto;
+    ToProto(snapshot, &proto);
+    return proto.SerializeAsString();
+  }
+
+  // Whether one of them was not known to be.
+  bool AddEvicted(const std::vector<NodeId>& nodes) {
+    const size_t known = current_->evicted.size();
+    for (const NodeId node : nodes) {
+      if (std::ranges::find(current_->evicted, node) != current_->evicted.end()) continue;
+      current_->evicted.push_back(node);
+      std::erase_if(current_->members, [node](const auto& m) { return m.node == node; });
+    }
+    return current_->evicted.size() > known;
   }
 
   void Acknowledge() {
@@ -326,6 +354,7 @@ void ControlClient::AskToSurvive(const SegmentId& segment,
                         boost::asio::detached);
 }
 bool ControlClient::Connected() const { return impl_->connected(); }
+void ControlClient::MergeEvicted(const std::vector<NodeId>& nodes) { impl_->MergeEvicted(nodes); }
 const std::optional<cluster::Snapshot>& ControlClient::Current() const { return impl_->current(); }
 
 }  // namespace fermo::rpc

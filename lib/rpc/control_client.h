@@ -74,6 +74,10 @@ class ControlClient {
   // called once, later, unless this object is destroyed before.
   void AskToSurvive(const SegmentId& segment, std::function<void(absl::StatusOr<bool>)> done);
 
+  // Nodes that are evicted whatever a coordinator says: into the snapshot, and what
+  // is kept of it. Calls on_snapshot when that is new.
+  void MergeEvicted(const std::vector<NodeId>& nodes);
+
   bool Connected() const;  // a coordinator has sent its snapshot on this stream
   const std::optional<cluster::Snapshot>& Current() const;
 

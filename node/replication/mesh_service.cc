@@ -30,7 +30,7 @@ class MeshService::Impl {
  public:
   Impl(net::Executor executor, MeshOptions options, Logger log, OnEvent on_event)
       : executor_(std::move(executor)),
-        options_(options),
+        options_(std::move(options)),
         log_(std::move(log)),
         on_event_(std::move(on_event)),
         service_(*this) {}
@@ -70,8 +70,10 @@ class MeshService::Impl {
     if (closed_) return;
     CloseEvicted(control_in_);
     CloseEvicted(data_in_);
+    // Who is evicted talks to nobody any more.
+    const bool outcast = IsEvicted(options_.self);
     for (auto it = peers_.begin(); it != peers_.end();) {
-      const cluster::Member* member = snapshot.FindMember(it->first);
+      const cluster::Member* member = outcast ? nullptr : snapshot.FindMember(it->first);
       const bool keep = member != nullptr && member->address == it->second.address;
       if (keep) {
         ++it;
@@ -83,7 +85,8 @@ class MeshService::Impl {
       on_event_(cluster::PeerDown{gone, cluster::Channel::kData});
     }
     for (const cluster::Member& member : snapshot.members) {
-      if (member.node != options_.self && !peers_.contains(member.node)) Connect(member);
+      const bool other = member.node != options_.self && !outcast;
+      if (other && !peers_.contains(member.node)) Connect(member);
     }
   }
 
@@ -159,10 +162,11 @@ class MeshService::Impl {
     callbacks.on_down = [this, node, name](const absl::Status& status) {
       log_.Warning("peer_down", {{log::kPeer, name}, {log::kError, status}});
       on_event_(cluster::PeerDown{node, Traits::kChannel});
-      if (absl::IsPermissionDenied(status)) HearOfEviction(name);
+      if (absl::IsPermissionDenied(status)) HearOfEvictions({options_.self});
     };
+    callbacks.on_hello = [this](const v1::Hello& theirs) { TakeEvictions(theirs); };
     callbacks.on_failed = [this, node, name](const absl::Status& status) {
-      if (absl::IsPermissionDenied(status)) HearOfEviction(name);
+      if (absl::IsPermissionDenied(status)) HearOfEvictions({options_.self});
       std::string problem(status.message());
       if (std::exchange(peers_[node].last_problem, problem) == problem) return;
       log_.Warning("peer_unreachable", {{log::kPeer, name}, {log::kError, status}});
@@ -173,17 +177,27 @@ class MeshService::Impl {
     return callbacks;
   }
 
-  // Who was away when it was evicted may find no coordinator that says so; a peer's
-  // word is enough, since nobody is taken back.
-  void HearOfEviction(const std::string& peer) {
-    auto& evicted = snapshot_.evicted;
-    if (std::find(evicted.begin(), evicted.end(), options_.self) != evicted.end()) return;
-    log_.Error("evicted", {{log::kPeer, peer},
-                           {log::kMsg,
-                            "this node takes and delivers nothing any more; start it "
-                            "with a new data directory"}});
-    evicted.push_back(options_.self);
-    on_event_(cluster::SnapshotChanged{snapshot_});
+  bool IsEvicted(NodeId node) const {
+    const auto& evicted = snapshot_.evicted;
+    return std::find(evicted.begin(), evicted.end(), node) != evicted.end();
+  }
+
+  // Who was away when a node was evicted, itself perhaps, may find no coordinator that
+  // says so; a peer's word is enough, since nobody is taken back.
+  void HearOfEvictions(std::vector<NodeId> nodes) {
+    std::erase_if(nodes, [this](NodeId node) { return IsEvicted(node); });
+    if (nodes.empty()) return;
+    for (NodeId node : nodes) log_.Warning("evicted", {{log::kNode, node}});
+    snapshot_.evicted.insert(snapshot_.evicted.end(), nodes.begin(), nodes.end());
+    net::asio::post(executor_, [tell = options_.on_evicted, nodes, alive = std::weak_ptr(alive_)] {
+      if (!alive.expired() && tell) tell(nodes);
+    });
+  }
+
+  void TakeEvictions(const v1::Hello& theirs) {
+    std::vector<NodeId> nodes;
+    for (const uint64_t node : theirs.evicted()) nodes.push_back(NodeId(node));
+    HearOfEvictions(std::move(nodes));
   }
 
   template <class Traits>
@@ -203,6 +217,7 @@ class MeshService::Impl {
     hello.set_stream(next_stream_++);
     hello.set_generation(snapshot_.generation);
     hello.set_to(to.value());
+    for (NodeId node : snapshot_.evicted) hello.add_evicted(node.value());
     return hello;
   }
 
@@ -237,8 +252,9 @@ class MeshService::Impl {
       return Refuse(from, fmt::format("this is node {}, not {}", ToString(options_.self),
                                       ToString(NodeId(theirs.to()))));
     }
-    const auto& evicted = snapshot_.evicted;
-    if (std::find(evicted.begin(), evicted.end(), from) != evicted.end()) {
+    if (IsEvicted(options_.self)) return Refuse(from, "this node is evicted");
+    TakeEvictions(theirs);
+    if (IsEvicted(from)) {
       Refuse(from, "the node is evicted");
       return absl::PermissionDeniedError("the node is evicted");
     }
@@ -291,11 +307,12 @@ class MeshService::Impl {
   Incoming<DataTraits> data_in_;
   uint64_t next_stream_ = 1;
   bool closed_ = false;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Service service_;
 };
 
 MeshService::MeshService(net::Executor executor, MeshOptions options, Logger log, OnEvent on_event)
-    : impl_(std::make_unique<Impl>(std::move(executor), options, std::move(log),
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(options), std::move(log),
                                    std::move(on_event))) {}
 MeshService::~MeshService() = default;
 grpc::Service* MeshService::service() { return &impl_->service_; }

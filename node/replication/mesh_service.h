@@ -27,6 +27,9 @@ struct MeshOptions {
   NodeId self;
   uint32_t boot = 0;
   bool insecure = false;
+  // A peer knows nodes to be evicted, perhaps this one, that the snapshot does not name.
+  // Not called within another call.
+  std::function<void(const std::vector<NodeId>&)> on_evicted;
 };
 
 class MeshService : public Transport {

@@ -34,6 +34,7 @@ class PeerStream {
   using Message = typename Traits::Message;
   struct Callbacks {
     std::function<fermoposta::v1::Hello()> make_hello;  // numbers the stream
+    std::function<void(const fermoposta::v1::Hello&)> on_hello;
     std::function<void(uint32_t boot)> on_up;
     std::function<void(const absl::Status&)> on_down;    // was up
     std::function<void(const absl::Status&)> on_failed;  // never came up
@@ -94,6 +95,7 @@ class PeerStream {
 
   void Receive(Frame frame) {
     if (frame.has_hello()) {
+      callbacks_.on_hello(frame.hello());
       boot_ = frame.hello().boot();
       up_ = true;
       backoff_ = timing_.first_backoff;

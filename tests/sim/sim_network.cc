@@ -53,10 +53,7 @@ void SimNetwork::Connect(StreamKey key) {
     const bool reached = !IsCut(client, server) && !IsCut(server, client) &&
                          endpoints_[server]->Answering() && endpoints_[client]->Answering() &&
                          endpoints_[client]->Knows(endpoints_[server]->id());
-    if (reached && endpoints_[server]->KnowsEvicted(endpoints_[client]->id())) {
-      endpoints_[client]->HearOfEviction();
-    }
-    if (!reached || !endpoints_[server]->Knows(endpoints_[client]->id())) {
+    if (!reached || !Greet(*endpoints_[client], *endpoints_[server])) {
       Connect(key);
       return;
     }
@@ -64,6 +61,19 @@ void SimNetwork::Connect(StreamKey key) {
     cluster::PeerUp up{endpoints_[server]->id(), channel, endpoints_[server]->boot()};
     endpoints_[client]->Receive(up);
   });
+}
+
+// As node/replication/mesh_service: both tell whom they know to be evicted.
+bool SimNetwork::Greet(Endpoint& client, Endpoint& server) {
+  if (client.KnowsEvicted(client.id()) || server.KnowsEvicted(server.id())) return false;
+  server.HearOfEvictions(client.evicted());
+  if (server.KnowsEvicted(client.id())) {
+    client.HearOfEvictions({client.id()});
+    return false;
+  }
+  if (!server.Knows(client.id())) return false;
+  client.HearOfEvictions(server.evicted());
+  return !client.KnowsEvicted(server.id());
 }
 
 void SimNetwork::Break(StreamKey key) {

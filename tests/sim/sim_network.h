@@ -32,7 +32,8 @@ class Endpoint {
   virtual NodeId id() const = 0;
   virtual bool Knows(NodeId node) const = 0;  // as a member of its cluster
   virtual bool KnowsEvicted(NodeId node) const = 0;
-  virtual void HearOfEviction() = 0;
+  virtual const std::vector<NodeId>& evicted() const = 0;  // all that it knows to be
+  virtual void HearOfEvictions(const std::vector<NodeId>& nodes) = 0;
   virtual void Receive(cluster::Event event) = 0;
 };
 
@@ -64,6 +65,7 @@ class SimNetwork {
   using StreamKey = std::tuple<int, int, cluster::Channel>;  // client, server
 
   void Connect(StreamKey key);
+  static bool Greet(Endpoint& client, Endpoint& server);
   void Break(StreamKey key);
   void BreakAllOf(int node);
   void BreakBetween(int a, int b);

@@ -64,28 +64,6 @@ void SimNode::Boot() {
   WhenOn(world_.random.Jitter(100ms, 0.9), [this] { Join(); });
 }
 
-void SimNode::Join() {
-  if (world_.coordinator.gone) {
-    WhenOn(1s, [this] { Join(); });
-    return;
-  }
-  if (world_.coordinator.IsEvicted(id_)) {
-    HearOfEviction();
-    return;
-  }
-  world_.coordinator.Join(
-      {id_, fmt::format("node-{}", settings_.index), settings_.region, "", false});
-  Configure(world_.coordinator.snapshot());
-}
-
-// From the coordinator, or from a peer that refuses to talk to it.
-void SimNode::HearOfEviction() {
-  if (KnowsEvicted(id_)) return;
-  world_.history.Add(world_.scheduler.now(), "node {} hears that it is evicted", settings_.index);
-  snapshot_.evicted.push_back(id_);
-  Receive(cluster::SnapshotChanged{snapshot_});
-}
-
 void SimNode::Disarm() {
   power_at_promise_ = disk_fails_ = tell_of_proposal_ = false;
   power_at_write_ = 0;
@@ -147,17 +125,6 @@ void SimNode::Wipe() {
   forgot_at_ = Instant{};
   suspect_ = false;
   snapshot_ = cluster::Snapshot();
-}
-
-void SimNode::Configure(const cluster::Snapshot& snapshot) {
-  if (!Running() || snapshot.generation <= snapshot_.generation) return;
-  const cluster::Snapshot before = std::exchange(snapshot_, snapshot);
-  Receive(cluster::SnapshotChanged{snapshot});
-  for (const cluster::Member& member : before.members) {
-    if (Knows(member.node)) continue;
-    Receive(cluster::PeerDown{member.node, Channel::kControl});
-    Receive(cluster::PeerDown{member.node, Channel::kData});
-  }
 }
 
 bool SimNode::IsSafeToRemove() const {

@@ -105,7 +105,8 @@ class SimNode : public Endpoint {
   NodeId id() const override { return id_; }
   bool Knows(NodeId node) const override { return snapshot_.FindMember(node) != nullptr; }
   bool KnowsEvicted(NodeId node) const override;
-  void HearOfEviction() override;
+  const std::vector<NodeId>& evicted() const override { return snapshot_.evicted; }
+  void HearOfEvictions(const std::vector<NodeId>& nodes) override;
   void Receive(cluster::Event event) override;
   const SimDisk& disk() const { return disk_; }
   const std::string& region() const { return settings_.region; }
@@ -140,6 +141,7 @@ class SimNode : public Endpoint {
   void EndProcess();
   void MaybeCrashAt(NodeId to, const cluster::ControlMessage& message);
   void Join();
+  void Publish(const cluster::Snapshot& before);
 
   void Perform(cluster::SendControl& action);
   void Perform(cluster::SendData& action);

@@ -58,7 +58,7 @@ bool SimNode::IsFree(const SegmentId& id, Epoch epoch) const {
   const cluster::Segment* segment = replica_->Find(id);
   if (segment == nullptr || segment->closed) return false;
   const bool silent = boot_ > 1 && Local() - booted_at_ < settings_.replica.lease;
-  const bool leased = segment->lease_until > Local() && segment->promised <= epoch;
+  const bool leased = segment->lease_until > Local() && segment->record.epoch <= epoch;
   return !silent && !leased;
 }
 

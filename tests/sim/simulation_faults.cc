@@ -12,7 +12,7 @@ void Simulation::Publish() {
     scheduler_.After(random_.Jitter(300ms, 0.99), [this, to] {
       if (coordinator_.gone) return;
       if (evicted(to->id())) {
-        if (to->Running()) to->HearOfEviction();
+        if (to->Running()) to->HearOfEvictions({to->id()});
       } else {
         to->Configure(coordinator_.snapshot());
       }
