@@ -89,11 +89,11 @@ class EvictedAndBack(ClusterCase):
         self.cluster.ctl.run("node", "evict", victim.name, "--force", "--reason", "a test")
         self.primary.up()
         wait_until(lambda: self.primary.count() >= 60, 60, "the others deliver all")
-        self.delivers_nothing(victim, "join_refused")
         self.kill(self.cluster.coordinator)
         self.delivers_nothing(victim, "evicted")  # by a peer's word
         self.cluster.coordinator.start()
         self.cluster.coordinator.wait_ready()
+        self.delivers_nothing(victim, "join_refused")
         verdict = self.finish()
         self.assertEqual((verdict.delivered, sum(verdict.windows.values())), (60, 0))
 
