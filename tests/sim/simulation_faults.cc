@@ -148,7 +148,8 @@ void Simulation::BeginLeaving(const Fault& fault) {
   if (fault.kind == FaultKind::kWipe && !oracle_.MayLose(fault.node)) {
     Wipe(fault.node, fault.span);
   } else if (fault.kind == FaultKind::kEvictAlive) {
-    EvictAlive(fault);
+    // Of one copy, what it accepts before it hears of that is lost.
+    if (topology_.write_copies > 1) EvictAlive(fault);
   } else if (fault.kind == FaultKind::kDrain) {
     coordinator_.Drain(id);
     AwaitDrained(fault.node, id);
