@@ -307,9 +307,13 @@ Duration Replica::Hindrance(const Segment& segment, NodeId claimant, Epoch epoch
 // promise that this list was never committed.
 Segment* Replica::FindForClaim(const SegmentRecord& record, bool by_owner) {
   const bool proposed = !by_owner && record.next_epoch != Epoch() && record.Proposes(options_.self);
-  if (FindSegment(record.id) == nullptr && !record.HasHolder(options_.self) && !proposed) {
-    return nullptr;
-  }
+  const Segment* known = FindSegment(record.id);
+  if (known == nullptr && !record.HasHolder(options_.self) && !proposed) return nullptr;
+  // Who is to leave joins no list: it may have said that it is safe to remove.
+  const bool joins = record.Proposes(options_.self) && !record.HasHolder(options_.self);
+  const bool promised = known != nullptr && known->record.Proposes(options_.self) &&
+                        known->record.next_epoch != Epoch();
+  if (joins && !promised && IsDraining(options_.self)) return nullptr;
   Segment* segment = Adopt(record);
   if (segment == nullptr) return nullptr;
   // What it may have promised is forgotten with the segment.

@@ -52,7 +52,10 @@ Replica::View Replica::GetView(Instant now) const {
     // Handed over, and of those who took it none has said so: they may not know yet.
     const bool untaken =
         segment.record.HadHolder(options_.self) && !segment.record.HasHolder(segment.record.owner);
-    const bool ours = segment.record.HasHolder(options_.self) || untaken;
+    // Promised, and perhaps committed without our having heard of it.
+    const bool named =
+        segment.record.next_epoch != Epoch() && segment.record.Proposes(options_.self);
+    const bool ours = segment.record.HasHolder(options_.self) || untaken || named;
     if (view.draining && ours) ++view.to_hand_over;
     if (!segment.owner) continue;
     ++view.owned;

@@ -46,7 +46,8 @@ void Simulation::EvictAlive(const Fault& fault) {
   const NodeId old = nodes_[fault.node]->id();
   CutOff(fault.node, -1, 1);
   scheduler_.After(fault.span / 2, [this, old, index = fault.node] {
-    if (lied_ || nodes_[index]->id() != old || evicted(old) || oracle_.MayLose(index)) return;
+    if (lied_ || evicted_alive_ || nodes_[index]->id() != old) return;
+    if (evicted(old) || oracle_.MayLose(index)) return;
     evicted_alive_ = true;
     history_.Add(scheduler_.now(), "the operator evicts {}, which runs", ToString(old));
     coordinator_.Evict(old);

@@ -1,5 +1,7 @@
 // While a new list of holders is prepared and committed: what may begin, what is
 // waited for, and who keeps its copies meanwhile.
+#include <utility>
+
 #include "tests/unit/cluster/replica_list.h"
 
 namespace fermo::test {
@@ -150,6 +152,41 @@ TEST_F(ReplicaMachine, AClaimantKnowsThatItForgot) {
   Start();
   DieInTheMiddle(1, 1);
   ExpectTheGrace();
+}
+
+// It was given copies, is told to leave, and is gone as soon as it says so.
+TEST_F(ReplicaCommit, WhoIsToLeaveJoinsNoList) {
+  c.Run(1s);
+  Accept();
+  LoseAskAnswers();
+  c.Drain(third);
+  ASSERT_TRUE(c.RunUntil([&] { return c.disk(spare).Holds(ids[0]) && Committing(); }, 1min));
+  int answers = 0;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    answers += from == spare && std::holds_alternative<cluster::AskAnswer>(message);
+    return true;
+  };
+  cluster::SegmentRecord record = RecordAt(0);
+  record.next_holders = {c.Id(0), c.Id(1), c.Id(spare)};
+  record.next_epoch = Epoch(50);
+  const auto ask = [&] {
+    c.Feed(spare, cluster::ControlReceived{c.Id(0), 1, cluster::Ask{record, Epoch(50), true}});
+    return std::exchange(answers, 0);
+  };
+  EXPECT_EQ(ask(), 1);
+  c.Drain(spare);
+  EXPECT_EQ(c.replica(spare).GetView(c.now()).to_hand_over, 0u);
+  EXPECT_EQ(ask(), 0);
+}
+
+// It may be a holder already: it has promised, and not heard what came of that.
+TEST_F(ReplicaCommit, WhoHasPromisedAListIsNotSafeToRemove) {
+  c.Run(1s);
+  Accept();
+  ASSERT_NO_FATAL_FAILURE(ProposeInPlaceOfADrainingNode());
+  c.Isolate(spare, true);
+  c.Drain(spare);
+  EXPECT_EQ(c.replica(spare).GetView(c.now()).to_hand_over, 1u);
 }
 
 }  // namespace
