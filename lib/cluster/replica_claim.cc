@@ -201,7 +201,10 @@ std::set<NodeId> Replica::Promisers(const Segment& segment) const {
 }
 
 bool Replica::Promised(const Segment& segment) const {
-  return segment.claim->self_promised && ClaimHolds(segment.record, Promisers(segment));
+  // Our own promise counts until we give another a higher one.
+  const bool ours = segment.claim->self_promised && segment.promised == segment.claim->epoch &&
+                    segment.promised_to == options_.self;
+  return ours && ClaimHolds(segment.record, Promisers(segment));
 }
 
 // Nodes that join are waited for until the claim's deadline.

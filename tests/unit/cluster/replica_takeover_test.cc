@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <variant>
@@ -112,6 +113,33 @@ TEST_F(ReplicaPromise, OfTwoUnderWayOnlyTheHigherIsGiven) {
   c.BlockWrites(2, false);
   c.Run(100ms);
   EXPECT_EQ(granted, (std::map<Epoch, bool>{{Epoch(50), false}, {Epoch(60), true}}));
+}
+
+TEST_F(ReplicaTakeover, AClaimantThatPromisedAnotherMoreDoesNotWin) {
+  c.Run(1s);
+  const SegmentId segment = c.AcceptOne(0).segment;
+  c.Run(100ms);
+  std::optional<cluster::Promise> late;
+  int promiser = -1;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    const auto* promise = std::get_if<cluster::Promise>(&message);
+    if (promise == nullptr) return false;
+    if (!late) late = *promise;
+    if (promiser < 0) promiser = from;
+    return true;
+  };
+  c.Kill(0);
+  ASSERT_TRUE(c.RunUntil([&] { return late.has_value(); }, 30s));
+  const int claimant = 3 - promiser;
+  const auto hear = [&](cluster::ControlMessage message) {
+    c.Feed(claimant, cluster::ControlReceived{c.Id(promiser), 1, std::move(message)});
+    c.Run(10ms);
+  };
+  const Epoch higher(late->epoch.value() + 1);
+  hear(cluster::Claim{c.replica(claimant).Find(segment)->record, higher});
+  ASSERT_EQ(c.replica(claimant).Find(segment)->promised, higher);
+  hear(*late);
+  EXPECT_EQ(c.NotesOf("takeover"), 0);
 }
 
 TEST_F(ReplicaTakeover, AClaimantFetchesWhatItLacks) {
