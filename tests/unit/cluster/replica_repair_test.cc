@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <variant>
 
 #include "tests/support/replica_cluster.h"
 
@@ -134,6 +135,24 @@ TEST_F(ReplicaRepair, ADrainingOwnerHandsOver) {
   c.primary_up = true;
   ASSERT_TRUE(c.RunUntil([&] { return c.Forgotten(id.segment); }, 1min));
   EXPECT_EQ(c.Deliveries(id), 1);
+}
+
+// Those who took it over may not know yet that they did.
+TEST_F(ReplicaRepair, WhatIsHandedOverCountsUntilOneWhoTookItHasSaidSo) {
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.lose_control = [](int from, const cluster::ControlMessage& message) {
+    return from != 0 && std::holds_alternative<cluster::Ask>(message);  // nobody claims
+  };
+  c.Drain(0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.NotesOf("handed_over") == 1; }, 30s));
+  ASSERT_FALSE(RecordAt(0, id.segment).HasHolder(c.Id(0)));
+  c.Run(30s);
+  ASSERT_EQ(c.OwnerOf(id.segment), -1);
+  EXPECT_GT(c.replica(0).GetView(c.now()).to_hand_over, 0u);
+  c.lose_control = nullptr;
+  ASSERT_TRUE(c.RunUntil([&] { return c.replica(0).GetView(c.now()).to_hand_over == 0; }, 30s));
+  EXPECT_GT(c.OwnerOf(id.segment), 0);
 }
 
 TEST_F(ReplicaRepair, ADrainingNodeTakesNoMailAndNoNewCopies) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "lib/net/metrics.h"
 #include "tests/unit/frontend/memory_spool.h"
@@ -136,6 +137,41 @@ TEST_F(DoorTest, WithoutASnapshotEveryRecipientIsDeferred) {
   EXPECT_EQ(client.Say("HELO c.test").substr(0, 3), "250");
   EXPECT_EQ(client.Say("MAIL FROM:<>").substr(0, 3), "250");
   EXPECT_EQ(client.Say("RCPT TO:<u@example.test>").substr(0, 9), "451 4.3.0");
+}
+
+// One copy of a message can't be in the regions of both. Who has the same regions
+// shares a transaction, of which a node hears all recipients.
+TEST_F(DoorTest, RecipientsWhoseMailMayNotLieInTheSameRegionsComeInSeveralTransactions) {
+  cluster::Snapshot snapshot;
+  snapshot.domains = {
+      cluster::Domain{"any.test", {"127.0.0.1", 25}},
+      cluster::Domain{"north.test", {"127.0.0.1", 25}, {"alto", "basso"}},
+      cluster::Domain{"south.test", {"127.0.0.1", 25}, {"alto", "sud"}},
+      cluster::Domain{"twin.test", {"127.0.0.1", 25}, {"alto", "basso"}},
+  };
+  policy.SetSnapshot(snapshot);
+  Open();
+  SmtpClient client(port());
+  EXPECT_EQ(client.Code(), "220");
+  EXPECT_EQ(client.Say("HELO c.test").substr(0, 3), "250");
+  EXPECT_EQ(client.Say("MAIL FROM:<>").substr(0, 3), "250");
+  EXPECT_EQ(client.Say("RCPT TO:<u@north.test>"), "250 2.1.5 Ok");
+  EXPECT_EQ(client.Say("RCPT TO:<u@south.test>").substr(0, 9), "452 4.5.3");
+  EXPECT_EQ(client.Say("RCPT TO:<u@any.test>").substr(0, 9), "452 4.5.3");
+  EXPECT_EQ(client.Say("RCPT TO:<u@twin.test>"), "250 2.1.5 Ok");
+  EXPECT_EQ(client.Say("DATA").substr(0, 3), "354");
+  EXPECT_EQ(client.Say("x\r\n.").substr(0, 3), "250");
+  // The sender comes again with those who were told to wait.
+  EXPECT_EQ(client.Say("MAIL FROM:<>").substr(0, 3), "250");
+  EXPECT_EQ(client.Say("RCPT TO:<u@south.test>"), "250 2.1.5 Ok");
+  EXPECT_EQ(client.Say("RCPT TO:<u@any.test>").substr(0, 9), "452 4.5.3");
+  EXPECT_EQ(client.Say("DATA").substr(0, 3), "354");
+  EXPECT_EQ(client.Say("x\r\n.").substr(0, 3), "250");
+  const auto messages = spool.messages();
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0].envelope.forward_paths,
+            (std::vector<std::string>{"u@north.test", "u@twin.test"}));
+  EXPECT_EQ(messages[1].envelope.forward_paths, std::vector<std::string>{"u@south.test"});
 }
 
 TEST_F(DoorTest, APipelinedSessionIsAnsweredInOrder) {
