@@ -40,6 +40,7 @@ TEST_F(ReplicaClose, IsRefusedByWhoHasMailThatItsListsLack) {
   EXPECT_FALSE(c.replica(1).Find(segment)->closed);
   c.Run(100ms);
   EXPECT_TRUE(c.disk(1).Holds(ids[1]));
+  c.Feed(0, cluster::StopAccepting{});  // the segment is sealed
   ExpectTheEnd();
 }
 

@@ -152,7 +152,8 @@ TEST_F(ReplicaRepair, WhatIsHandedOverCountsUntilOneWhoTookItHasSaidSo) {
   EXPECT_GT(c.replica(0).GetView(c.now()).to_hand_over, 0u);
   c.lose_control = nullptr;
   ASSERT_TRUE(c.RunUntil([&] { return c.replica(0).GetView(c.now()).to_hand_over == 0; }, 30s));
-  EXPECT_GT(c.OwnerOf(id.segment), 0);
+  EXPECT_TRUE(RecordAt(0, id.segment).HasHolder(RecordAt(0, id.segment).owner));
+  EXPECT_TRUE(c.RunUntil([&] { return c.OwnerOf(id.segment) > 0; }, 1s));
 }
 
 TEST_F(ReplicaRepair, ADrainingNodeTakesNoMailAndNoNewCopies) {
