@@ -281,7 +281,6 @@ class Replica {
   void Receive(NodeId from, uint32_t boot, const Promise& message);
   void Done(const PromisedSelf& done);
   void Done(const PromisedPeer& done);
-  void TakeWaits(Segment& segment, const Promise& promise);
 
   // --- replica_tenure.cc: what a claim that holds makes of the claimant
   void RefreshViews(Segment& segment);
@@ -289,6 +288,7 @@ class Replica {
   bool AllKnowWhatIsUnderWay(const Segment& segment, const ClaimState& claim,
                              const SeqSet& finished) const;
   Duration OwnLossWait() const;
+  void TakeWaits(Segment& segment, const Promise& promise);
   void StartTenure(Segment& segment, const ClaimState& claim);
   void RenewTenure(Segment& segment);
   void HandOver(Segment& segment);

@@ -41,6 +41,9 @@ void Replica::On(const BeginAttempt& event) {
       segment == nullptr || (segment->owner && segment->promised > segment->record.epoch);
   const bool committing = segment != nullptr && segment->owner && segment->owner->repair &&
                           segment->owner->repair->committing;
+  if (segment != nullptr && (Contains(segment->finished, seq) || segment->AllOutcomesKnown(seq))) {
+    AddNote("attempt_suppressed", *segment);
+  }
   if (fenced || committing || (!segment->owner && !segment->survivor) ||
       segment->flying.contains(seq) || !Contains(segment->held, seq) ||
       segment->AllOutcomesKnown(seq)) {
@@ -54,6 +57,7 @@ void Replica::On(const BeginAttempt& event) {
       if (known->second.contains(leg)) settled.push_back(leg);
     }
     if (!settled.empty()) {  // delivery had not heard of it yet
+      AddNote("attempt_suppressed", *segment);
       out_.push_back(LegsSettled{event.message, std::move(settled)});
       out_.push_back(AttemptStopped{event.message});
       return;
@@ -104,6 +108,9 @@ void Replica::Receive(NodeId from, uint32_t, const AnnounceAnswer& message) {
   if (it == attempts.end() || message.epoch != segment->record.epoch) return;
   Attempt& attempt = it->second;
   if (!message.known.empty()) {
+    // Once for all who know, and only if the dot cannot have gone yet.
+    if (!attempt.cleared && !attempt.suppressed) AddNote("attempt_suppressed", *segment, from);
+    attempt.suppressed = true;
     out_.push_back(AttemptStopped{{message.segment, message.seq}});
     return;
   }
@@ -141,7 +148,14 @@ void Replica::On(const EndAttempt& event) {
     outcome.node = options_.self;
   }
   if (segment->owner) segment->owner->attempts.erase(seq);
-  if (segment->survivor) segment->survivor->attempts.erase(seq);
+  if (segment->survivor) {
+    segment->survivor->attempts.erase(seq);
+    const auto delivered =
+        std::count_if(outcomes.begin(), outcomes.end(), [](const spool::LegOutcome& outcome) {
+          return outcome.outcome == spool::Outcome::kDelivered;
+        });
+    if (delivered > 0) AddNote("last_survivor_delivered", *segment, {}, delivered);
+  }
   const auto flight = segment->flying.extract(seq);
   if (!outcomes.empty()) LearnOutcomes(*segment, outcomes, options_.self);
   if (segment->AllOutcomesKnown(seq)) return;  // the mark goes with the message

@@ -69,6 +69,8 @@ void Replica::StartAsking(Segment& segment) {
   claim.promises.clear();
   const SegmentRecord record = Proposal(segment, claim.epoch);
   std::vector<NodeId> asked = record.Everybody();
+  // Once, however many rounds it takes: it may wait for a quorum for days.
+  if (claim.rounds == 0 && !segment.owner) AddNote("claim_started", segment, record.owner);
   if (claim.rounds++ > 0) {  // holders that this node has not heard of may know a newer list
     for (const Member& member : snapshot_.members) {
       if (std::find(asked.begin(), asked.end(), member.node) == asked.end()) {
@@ -137,11 +139,14 @@ void Replica::Receive(NodeId from, uint32_t, const AskAnswer& message) {
     return;
   }
   // One refusal does not end the question: the others may make the quorum.
+  claim.refused_by = from;
   claim.not_before = std::max(claim.not_before, now_ + message.wait);
 }
 
 void Replica::RetryClaim(Segment& segment, Duration wait) {
   ClaimState& claim = *segment.claim;
+  const NodeId by = std::exchange(claim.refused_by, NodeId());
+  if (by != NodeId()) AddNote("claim_refused", segment, by);
   claim.phase = ClaimState::Phase::kIdle;
   claim.not_before =
       std::max(claim.not_before, now_ + wait + random_.Jitter(options_.claim_stagger, 0.9));
@@ -186,6 +191,7 @@ void Replica::Receive(NodeId from, uint32_t, const Promise& message) {
   if (claim.phase != ClaimState::Phase::kClaiming || claim.epoch != message.epoch) return;
   if (!message.granted) {
     claim.seen = std::max(claim.seen, message.promised);
+    claim.refused_by = from;
     RetryClaim(*segment, Duration::zero());
     return;
   }
@@ -261,28 +267,6 @@ void Replica::BecomeOwner(Segment& segment) {
     if (view.role == HolderView::Role::kHolder) SendHeartbeat(view.node, peers_[view.node]);
     StartSync(segment, view);
   }
-}
-
-// Legs that an earlier owner announced, and that may still get their dot from
-// it, wait: out the grace, or until it shows a new boot or withdraws.
-void Replica::TakeWaits(Segment& segment, const Promise& promise) {
-  auto wait = [&](InFlight leg) {
-    auto peer = peers_.find(leg.owner);
-    const bool ourselves = leg.owner == options_.self;
-    const uint32_t boot = ourselves ? options_.boot : peer == peers_.end() ? 0 : peer->second.boot;
-    if (leg.wait <= Duration::zero() || boot > leg.owner_boot) return;
-    if (Contains(segment.finished, leg.seq) || Contains(segment.aborted, leg.seq)) return;
-    if (ourselves && boot == leg.owner_boot) return;  // our own attempt of the lower epoch ended
-    InFlight& known = segment.owner->waits[leg.seq];
-    if (known.epoch > leg.epoch) return;  // it began when this one was over
-    if (known.epoch == leg.epoch && known.wait >= leg.wait) return;
-    known = leg;
-    // A promise of ours passes it on.
-    Hear(segment, leg.seq, {leg.owner, leg.owner_boot, leg.epoch, now_ + leg.wait});
-  };
-  for (const InFlight& leg : promise.in_flight) wait(leg);
-  Instant& all = segment.owner->all_wait_until;
-  all = std::max(all, now_ + promise.all_wait);
 }
 
 // --- The promiser

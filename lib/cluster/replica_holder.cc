@@ -24,6 +24,7 @@ void Replica::Receive(NodeId from, const Append& message) {
     return;
   }
   if (segment->Knows(message.seq)) {
+    AddNote("append_repeated", *segment, from);
     Tell(from, Stored{id, SetOf(message.seq), false, segment->promised}, true);
     return;
   }

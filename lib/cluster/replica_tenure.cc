@@ -143,6 +143,28 @@ void Replica::RefreshViews(Segment& segment) {
   owner.holders = std::move(views);
 }
 
+// Legs that an earlier owner announced, and that may still get their dot from
+// it, wait: out the grace, or until it shows a new boot or withdraws.
+void Replica::TakeWaits(Segment& segment, const Promise& promise) {
+  auto wait = [&](InFlight leg) {
+    auto peer = peers_.find(leg.owner);
+    const bool ourselves = leg.owner == options_.self;
+    const uint32_t boot = ourselves ? options_.boot : peer == peers_.end() ? 0 : peer->second.boot;
+    if (leg.wait <= Duration::zero() || boot > leg.owner_boot) return;
+    if (Contains(segment.finished, leg.seq) || Contains(segment.aborted, leg.seq)) return;
+    if (ourselves && boot == leg.owner_boot) return;  // our own attempt of the lower epoch ended
+    InFlight& known = segment.owner->waits[leg.seq];
+    if (known.epoch > leg.epoch) return;  // it began when this one was over
+    if (known.epoch == leg.epoch && known.wait >= leg.wait) return;
+    known = leg;
+    // A promise of ours passes it on.
+    Hear(segment, leg.seq, {leg.owner, leg.owner_boot, leg.epoch, now_ + leg.wait});
+  };
+  for (const InFlight& leg : promise.in_flight) wait(leg);
+  Instant& all = segment.owner->all_wait_until;
+  all = std::max(all, now_ + promise.all_wait);
+}
+
 void Replica::StartTenure(Segment& segment, const ClaimState& claim) {
   StopSurviving(segment);
   segment.owner = std::make_unique<OwnerState>();

@@ -71,6 +71,7 @@ struct Attempt {
   Instant round{};                   // when it was last announced
   Instant fresh{};                   // start of the last round that W acknowledged
   bool cleared = false;
+  bool suppressed = false;  // a holder knows an outcome of it
 };
 
 // A new list of holders on its way.
@@ -114,6 +115,7 @@ struct ClaimState {
   Instant deadline{};
   uint32_t rounds = 0;
   std::set<NodeId> yes;
+  NodeId refused_by;           // who said no in this round, last
   std::set<NodeId> told;       // answered our inquiry, without a newer record
   bool self_promised = false;  // our own promise is on disk
   std::map<NodeId, Promise> promises;

@@ -1,7 +1,7 @@
 // How long each peer takes to acknowledge an append: sent to stored.
 //
-// Threading: the core executor. No failure; what is never acknowledged is
-// forgotten. Memory: one entry an append under way.
+// Threading: the core executor. No failure. Memory: one entry an append under
+// way, up to a limit; appends beyond it are not measured.
 #pragma once
 
 #include <deque>
@@ -17,8 +17,8 @@ class AckTimes {
  public:
   void Sent(NodeId peer, const MessageId& message, Instant now) {
     std::deque<Entry>& waiting = waiting_[peer];
-    if (waiting.size() >= kMost) waiting.pop_front();
-    waiting.push_back({message, now});
+    // The oldest stay: it is their age that says how far the peer is behind.
+    if (waiting.size() < kMost) waiting.push_back({message, now});
   }
   // Peers acknowledge in order; calls `observe` for each append that this covers.
   template <class Observe>
@@ -29,13 +29,22 @@ class AckTimes {
       if (!stored.refused) observe(now - waiting.front().sent);
       waiting.pop_front();
     }
-    while (!waiting.empty() && now - waiting.front().sent > kLongest) waiting.pop_front();
+  }
+  // The age of the oldest append that is not acknowledged yet; zero: there is none.
+  // Appends that were lost on the way and that the peer came to have otherwise, or
+  // needs no more, are no longer `awaited` and are forgotten.
+  template <class Awaited>
+  Duration Lag(NodeId peer, Instant now, Awaited awaited) {
+    const auto it = waiting_.find(peer);
+    if (it == waiting_.end()) return Duration::zero();
+    std::deque<Entry>& waiting = it->second;
+    while (!waiting.empty() && !awaited(waiting.front().message)) waiting.pop_front();
+    return waiting.empty() ? Duration::zero() : now - waiting.front().sent;
   }
   void PeerGone(NodeId peer) { waiting_.erase(peer); }
 
  private:
   static constexpr size_t kMost = 4096;
-  static constexpr Duration kLongest = std::chrono::seconds(30);
   struct Entry {
     MessageId message;
     Instant sent{};

@@ -38,6 +38,7 @@ SpoolCore::SpoolCore(net::Executor executor, SpoolCoreOptions options, SpoolStor
       transport_(transport),
       log_(log.ForComponent("spool")),
       metrics_(metrics, store),
+      peer_metrics_(metrics, transport, options_.replica.self, snapshot),
       replica_(options_.replica, std::move(snapshot), std::move(recovered), BootClock::now()),
       copier_(executor, store, transport, options_.copy_rate, log.ForComponent("copier")),
       reader_(store, 1),
@@ -70,9 +71,7 @@ void SpoolCore::OnTick() {
 void SpoolCore::RefreshMetrics() {
   const cluster::Replica::View view = replica_.GetView(BootClock::now());
   metrics_.Refresh(view, transport_.MaxQueuedBytes());
-  for (const auto& peer : view.peers) {
-    metrics_.QueuedFor(peer.node, transport_.QueuedBytes(peer.node));
-  }
+  peer_metrics_.Refresh(replica_, BootClock::now());
 }
 
 // Actions may call back into here; their events wait until the actions of the
@@ -90,17 +89,9 @@ void SpoolCore::Drain() {
     cluster::Event event = std::move(events_.front());
     events_.pop_front();
     if (const auto* down = std::get_if<cluster::PeerDown>(&event)) {
-      if (down->channel == cluster::Channel::kData) {
-        copier_.PeerGone(down->peer);
-        ack_times_.PeerGone(down->peer);
-      }
+      if (down->channel == cluster::Channel::kData) copier_.PeerGone(down->peer);
     }
-    if (const auto* data = std::get_if<cluster::DataReceived>(&event)) {
-      if (const auto* stored = std::get_if<cluster::Stored>(&data->message)) {
-        ack_times_.Stored(data->from, *stored, BootClock::now(),
-                          [&](Duration taken) { metrics_.Acknowledged(data->from, taken); });
-      }
-    }
+    peer_metrics_.Saw(event, BootClock::now());
     Perform(replica_.Step(event, BootClock::now()));
   }
   draining_ = false;
@@ -113,10 +104,7 @@ void SpoolCore::Perform(cluster::Actions actions) {
 }
 
 void SpoolCore::Do(cluster::SendData& action) {
-  const auto* append = std::get_if<cluster::Append>(&action.message);
-  if (append != nullptr && !append->copy) {
-    ack_times_.Sent(action.to, {append->segment.id, append->seq}, BootClock::now());
-  }
+  peer_metrics_.Sending(action, BootClock::now());
   transport_.Send(std::move(action));
 }
 
@@ -376,7 +364,7 @@ net::Awaitable<void> SpoolCore::LoadTakenOver(std::shared_ptr<bool> alive, Spool
 }
 
 void SpoolCore::Do(cluster::Note& note) {
-  metrics_.Noted(note);
+  if (!metrics_.Noted(note)) return;
   log_.Info(note.what, {{log::kSegment, note.segment},
                         {log::kEpoch, note.epoch},
                         {log::kNode, note.peer},

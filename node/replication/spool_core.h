@@ -21,8 +21,8 @@
 #include "lib/net/asio.h"
 #include "lib/net/deadline.h"
 #include "node/delivery/ownership.h"
-#include "node/replication/ack_times.h"
 #include "node/replication/copier.h"
+#include "node/replication/peer_metrics.h"
 #include "node/replication/spool_metrics.h"
 #include "node/replication/transport.h"
 #include "node/store/spool_store.h"
@@ -132,6 +132,7 @@ class SpoolCore : public Ownership {
   Transport& transport_;
   Logger log_;
   SpoolMetrics metrics_;
+  PeerMetrics peer_metrics_;
   cluster::Replica replica_;
   Copier copier_;
   ContentReader reader_;
@@ -149,7 +150,6 @@ class SpoolCore : public Ownership {
   absl::flat_hash_map<cluster::UploadId, Upload> uploads_;
   absl::flat_hash_map<cluster::UploadId, Settled> resolving_;
   std::function<void(const SegmentId&)> ask_;
-  AckTimes ack_times_;
   absl::flat_hash_map<MessageId, std::function<void(AnnounceVerdict)>> announcing_;
   std::vector<std::function<void()>> waiting_for_room_;
 };

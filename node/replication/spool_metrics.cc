@@ -1,7 +1,52 @@
 #include "node/replication/spool_metrics.h"
 
+#include <string>
+
 namespace fermo::node {
 namespace {
+
+enum class Line : uint8_t {
+  kLogged,
+  kNone,  // it comes with single messages, or again with each round
+};
+struct Event {
+  std::string_view what;
+  Line line;
+};
+
+// All that a note can say. They are there from the start, so that increase() sees
+// the first of a kind; docs/operations.md explains them.
+constexpr Event kEvents[] = {
+    {"append_aborted", Line::kLogged},
+    {"append_refused", Line::kLogged},
+    {"append_repeated", Line::kNone},
+    {"attempt_suppressed", Line::kNone},
+    {"claim_refused", Line::kNone},
+    {"claim_started", Line::kLogged},
+    {"close_refused", Line::kLogged},
+    {"handed_over", Line::kLogged},
+    {"holders_changed", Line::kLogged},
+    {"holders_kept", Line::kLogged},
+    {"last_survivor", Line::kLogged},
+    {"last_survivor_delivered", Line::kNone},
+    {"last_survivor_stops", Line::kLogged},
+    {"outcome_conflict", Line::kLogged},
+    {"ownership_lost", Line::kLogged},
+    {"repair_lost_a_node", Line::kLogged},
+    {"repair_not_committed", Line::kLogged},
+    {"repair_not_needed", Line::kLogged},
+    {"repair_started", Line::kLogged},
+    {"repair_took_too_long", Line::kLogged},
+    {"repair_waits_for_a_suspect", Line::kLogged},
+    {"segment_closed", Line::kLogged},
+    {"segment_opened", Line::kLogged},
+    {"segment_sealed", Line::kLogged},
+    {"store_behind", Line::kLogged},
+    {"store_caught_up", Line::kLogged},
+    {"stray_copies_dropped", Line::kLogged},
+    {"takeover", Line::kLogged},
+    {"upload_recognised", Line::kLogged},
+};
 
 double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -43,7 +88,15 @@ SpoolMetrics::SpoolMetrics(net::Metrics& m, const SpoolStore& store)
       store_queue_bytes_(m.MakeGauge("store_queue_bytes", "Octets that wait for the disk.")),
       synced_commits_(m.MakeCounter("wal_syncs_total", "Synced group commits.")),
       commits_(m.MakeCounter("store_commits_total", "Group commits, synced or not.")),
-      sync_seconds_(m.MakeCounter("wal_sync_seconds_total", "Time spent in synced commits.")) {
+      sync_seconds_(m.MakeCounter("wal_sync_seconds_total", "Time spent in synced commits.")),
+      survivor_deliveries_(m.MakeCounter("last_survivor_deliveries_total",
+                                         "Legs delivered alone, without a quorum.")) {
+  for (const Event& event : kEvents) {
+    net::Counter& counter =
+        m.MakeCounter("replication_events_total", "What happened to segments, by event.",
+                      {{"event", std::string(event.what)}});
+    events_[event.what] = {&counter, event.line == Line::kLogged};
+  }
   metrics_.BeforeScrape([this, &store] { RefreshStore(store); });
 }
 
@@ -55,34 +108,14 @@ void SpoolMetrics::Accepted(uint64_t bytes, Duration taken) {
 
 void SpoolMetrics::Refused(Duration) { refused_.Increment(); }
 
-void SpoolMetrics::Acknowledged(NodeId peer, Duration taken) {
-  net::Histogram*& histogram = acknowledged_[peer];
-  if (histogram == nullptr) {
-    histogram = &metrics_.MakeHistogram("replication_ack_seconds",
-                                        "An append's way to a peer's disk and back.",
-                                        net::LatencyBuckets(), {{"peer", ToString(peer)}});
+bool SpoolMetrics::Noted(const cluster::Note& note) {
+  if (note.what == "last_survivor_delivered") {
+    survivor_deliveries_.Increment(static_cast<double>(note.count));
   }
-  histogram->Observe(Seconds(taken));
-}
-
-void SpoolMetrics::QueuedFor(NodeId peer, size_t bytes) {
-  net::Gauge*& gauge = queued_[peer];
-  if (gauge == nullptr) {
-    gauge = &metrics_.MakeGauge("replication_peer_queue_bytes", "Octets that wait for a peer.",
-                                {{"peer", ToString(peer)}});
-  }
-  gauge->Set(static_cast<double>(bytes));
-}
-
-void SpoolMetrics::Noted(const cluster::Note& note) {
-  auto it = events_.find(note.what);
-  if (it == events_.end()) {
-    net::Counter& counter =
-        metrics_.MakeCounter("replication_events_total", "What happened to segments, by event.",
-                             {{"event", std::string(note.what)}});
-    it = events_.emplace(std::string(note.what), &counter).first;
-  }
-  it->second->Increment();
+  const auto event = events_.find(note.what);
+  if (event == events_.end()) return true;
+  event->second.counter->Increment();
+  return event->second.logged;
 }
 
 void SpoolMetrics::Refresh(const cluster::Replica::View& view, size_t queued_peer_bytes) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <map>
-#include <string>
 #include <string_view>
 
 #include "lib/cluster/replica.h"
@@ -19,9 +18,8 @@ class SpoolMetrics {
 
   void Accepted(uint64_t bytes, Duration taken);
   void Refused(Duration taken);
-  void Acknowledged(NodeId peer, Duration taken);  // of an append
-  void QueuedFor(NodeId peer, size_t bytes);
-  void Noted(const cluster::Note& note);  // counts by what it is
+  // Counts it by what it is; true if it is also worth a line in the log.
+  bool Noted(const cluster::Note& note);
   void Refresh(const cluster::Replica::View& view, size_t queued_peer_bytes);
 
  private:
@@ -50,9 +48,12 @@ class SpoolMetrics {
   net::Counter& synced_commits_;
   net::Counter& commits_;
   net::Counter& sync_seconds_;
-  std::map<std::string, net::Counter*, std::less<>> events_;
-  std::map<NodeId, net::Histogram*> acknowledged_;
-  std::map<NodeId, net::Gauge*> queued_;
+  net::Counter& survivor_deliveries_;
+  struct Counted {
+    net::Counter* counter = nullptr;
+    bool logged = true;
+  };
+  std::map<std::string_view, Counted> events_;
 };
 
 }  // namespace fermo::node

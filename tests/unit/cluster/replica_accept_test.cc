@@ -133,6 +133,23 @@ TEST(ReplicaAccept, AHolderThatWasAwayCatchesUp) {
   EXPECT_EQ(c.replica(0).GetView(c.now()).under_replicated, 0u);
 }
 
+TEST(ReplicaAccept, AnAppendThatComesTwiceIsStoredOnce) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(100ms);
+  // The first was copied once more when the new segment's holders were compared.
+  const int before = c.NotesOf("append_repeated");
+  for (int more = 0; more < 20; ++more) c.AcceptOne(0);
+  c.Run(100ms);
+  EXPECT_EQ(c.NotesOf("append_repeated"), before) << "none of what came later";
+  const cluster::SegmentRecord record = c.replica(0).Find(id.segment)->record;
+  const cluster::Append again{record, id.seq, MakeBytes("not looked at"), nullptr, true};
+  c.Feed(1, cluster::DataReceived{c.Id(0), again});
+  EXPECT_EQ(c.NotesOf("append_repeated"), before + 1);
+  EXPECT_TRUE(c.disk(1).Holds(id));
+}
+
 TEST(ReplicaAccept, ADeadHolderIsReplacedByALiveNodeForNewMail) {
   ReplicaCluster c({"firenze", "roma", "catania", "bari"});
   c.Run(1s);
@@ -172,11 +189,31 @@ TEST(ReplicaAccept, ADiskThatCompletesNoWriteStopsLeasesAndNewMail) {
   const SegmentId segment = c.IdOf(upload).segment;
   ASSERT_TRUE(c.replica(0).MayStart(segment, c.now()));
   c.BlockWrites(0, true);
+  bool wanted = true;
+  c.lose_control = [&](int from, const cluster::ControlMessage& message) {
+    const auto* heartbeat = std::get_if<cluster::Heartbeat>(&message);
+    if (from == 0 && heartbeat != nullptr) wanted = heartbeat->lease_wanted;
+    return false;
+  };
   c.Run(7s);
   EXPECT_FALSE(c.replica(0).MayStart(segment, c.now()));
   auto refused = c.Accept(0);
   ASSERT_NE(c.Verdict(refused), nullptr);
   EXPECT_TRUE(absl::IsUnavailable(*c.Verdict(refused)));
+  EXPECT_FALSE(wanted) << "it asks for none";
+}
+
+TEST(ReplicaAccept, ADiskThatCompletesNoWriteGrantsNoLeases) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(3s);
+  ASSERT_TRUE(c.replica(0).MayStart(id.segment, c.now()));
+  for (int node : {1, 2}) c.BlockWrites(node, true);
+  c.Run(16s);
+  EXPECT_FALSE(c.replica(0).MayStart(id.segment, c.now()));
+  c.BlockWrites(1, false);
+  EXPECT_TRUE(c.RunUntil([&] { return c.replica(0).MayStart(id.segment, c.now()); }, 5s));
 }
 
 }  // namespace

@@ -212,6 +212,27 @@ TEST(ReplicaOutcome, AnOutcomeLearnedBeforeTheOwnersDeathIsNotRepeated) {
   EXPECT_EQ(c.Deliveries(c.IdOf(upload)), 1);
 }
 
+TEST(ReplicaOutcome, AnAttemptThatAnOutcomeStopsIsNotedOnce) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(2s);
+  c.lose_control = [](int, const cluster::ControlMessage& message) {
+    return std::holds_alternative<cluster::AnnounceAnswer>(message);
+  };
+  c.Feed(0, cluster::BeginAttempt{id, {0}});
+  spool::LegOutcome outcome;
+  outcome.seq = id.seq;
+  outcome.outcome = spool::Outcome::kDelivered;
+  const Epoch epoch = c.replica(0).Find(id.segment)->record.epoch;
+  const cluster::AnnounceAnswer known{id.segment, epoch, id.seq, false, {outcome}};
+  for (int node : {1, 2}) c.Feed(0, cluster::ControlReceived{c.Id(node), 1, known});
+  EXPECT_EQ(c.NotesOf("attempt_suppressed"), 1) << "two holders know of it";
+  c.Feed(0, cluster::EndAttempt{id, {}});
+  c.Feed(0, cluster::BeginAttempt{id, {0}});
+  EXPECT_EQ(c.NotesOf("attempt_suppressed"), 2) << "it knows by itself now";
+}
+
 TEST(ReplicaOutcome, AHolderPassesOnWhatAnEarlierOwnerTellsIt) {
   ReplicaCluster c({"firenze", "roma", "catania"});
   c.Run(1s);

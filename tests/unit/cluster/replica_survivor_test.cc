@@ -37,6 +37,7 @@ TEST_F(ReplicaSurvivor, DeliversAfterALongTimeWhenItIsGranted) {
   EXPECT_EQ(c.Deliveries(id), 1);
   EXPECT_TRUE(c.disk(1).Holds(id)) << "it drops nothing";
   EXPECT_EQ(c.replica(1).GetView(c.now()).surviving, 1u);
+  EXPECT_EQ(c.NotesOf("last_survivor_delivered"), 1);
 }
 
 TEST_F(ReplicaSurvivor, DeliversWhenNoCoordinatorCanBeAsked) {

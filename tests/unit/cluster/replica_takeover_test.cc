@@ -30,7 +30,8 @@ TEST_F(ReplicaTakeover, TheWriterDeliversOnceLeasesRun) {
   const MessageId id = c.AcceptOne(0);
   ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 2s));
   ASSERT_TRUE(c.RunUntil([&] { return c.Drained(); }, 2s));
-  EXPECT_EQ(c.NotesOf("takeover"), 0);
+  EXPECT_EQ(c.NotesOf("takeover") + c.NotesOf("claim_started"), 0);
+  EXPECT_EQ(c.NotesOf("attempt_suppressed"), 0);
 }
 
 TEST_F(ReplicaTakeover, SurvivorsDeliverWhatADeadNodeAccepted) {
@@ -160,6 +161,8 @@ TEST_F(ReplicaTakeover, NobodyClaimsWhileTheOwnerReachesOneOfThem) {
   c.SetLink(0, 2, false);
   c.Run(60s);
   EXPECT_EQ(c.NotesOf("takeover"), 0) << "a claim is asked for first, and refused by the lease";
+  EXPECT_EQ(c.NotesOf("claim_started"), 1) << "one, of many rounds";
+  EXPECT_GT(c.NotesOf("claim_refused"), 1);
   EXPECT_EQ(c.OwnerOf(id.segment), 0);
 }
 

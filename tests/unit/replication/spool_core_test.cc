@@ -59,6 +59,15 @@ class SpoolCoreTest : public StoreTest {
     chunk.octets = MakeBytes(std::string(kChunk, 'c'));
     core_->Apply(cluster::DataReceived{NodeId(2), std::move(chunk)});
   }
+  void SetMembers(uint64_t generation, std::vector<uint64_t> nodes) {
+    cluster::Snapshot snapshot;
+    snapshot.generation = generation;
+    for (uint64_t node : nodes) snapshot.members.push_back({NodeId(node), "", "", "", false});
+    core_->Apply(cluster::SnapshotChanged{snapshot});
+  }
+  bool Exposes(const std::string& line) {
+    return metrics_.Serialize().find("\nfermoposta_" + line) != std::string::npos;
+  }
   bool Has(uint32_t body) { return store_->ReadChunk(kSegment, body, 0).ok(); }
 
   boost::asio::io_context io_;
@@ -115,6 +124,24 @@ TEST_F(SpoolCoreTest, ADiskWithoutRoomRefusesCopiesWhateverWaits) {
   EXPECT_FALSE(Has(0));
   EXPECT_TRUE(Has(1));
   EXPECT_TRUE(events_.empty());
+}
+
+TEST_F(SpoolCoreTest, EventsAreExposedBeforeTheyHappen) {
+  EXPECT_TRUE(Exposes("replication_events_total{event=\"takeover\"} 0\n"));
+  EXPECT_TRUE(Exposes("replication_events_total{event=\"store_behind\"} 0\n"));
+  EXPECT_TRUE(Exposes("last_survivor_deliveries_total 0\n"));
+}
+
+TEST_F(SpoolCoreTest, GaugesOfPeersComeAndGoWithTheirMembership) {
+  const std::string of_two = "{peer=\"" + ToString(NodeId(2)) + "\"}";
+  EXPECT_FALSE(Exposes("replication_lag_seconds" + of_two));
+  SetMembers(1, {1, 2});
+  EXPECT_TRUE(Exposes("replication_lag_seconds" + of_two + " 0\n"));
+  EXPECT_TRUE(Exposes("replication_peer_queue_bytes" + of_two + " 0\n"));
+  EXPECT_FALSE(Exposes("replication_lag_seconds{peer=\"" + ToString(NodeId(1)) + "\"}"));
+  SetMembers(2, {1, 3});
+  EXPECT_FALSE(Exposes("replication_lag_seconds" + of_two));
+  EXPECT_FALSE(Exposes("replication_peer_queue_bytes" + of_two));
 }
 
 }  // namespace
