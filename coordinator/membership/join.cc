@@ -67,9 +67,9 @@ absl::Status CheckFields(const rpc::JoinInfo& join) {
 
 absl::Status CheckNotEvicted(const rpc::JoinInfo& join, const ClusterView& view) {
   if (join.role != rpc::Role::kNode || !view.evicted.contains(join.node)) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format(
-      "node {} ({}) has been evicted and can never come back under this identity; give it a new "
-      "data directory",
+  return absl::PermissionDeniedError(fmt::format(
+      "{} is evicted: node {} has been evicted and can never come back under this identity; give "
+      "it a new data directory",
       join.name, ToString(join.node)));
 }
 

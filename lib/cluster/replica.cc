@@ -111,7 +111,10 @@ void Replica::On(const SnapshotChanged& event) {
                                        [&](NodeId node) { return news.contains(node); });
     // Cut off, it may have been replaced by those who left since: as any remnant it
     // asks every member before it goes on.
-    if (segment.owner && concerned && IsRemnant(segment.record)) LoseOwnership(segment);
+    if (concerned && !segment.closed && IsRemnant(segment.record)) {
+      if (segment.owner) LoseOwnership(segment);
+      segment.claim.reset();
+    }
     if (segment.owner) {
       RefreshViews(segment);
       std::vector<Seq> live;  // fewer need to know of their end now
@@ -132,6 +135,7 @@ void Replica::On(const PeerUp& event) {
     SendHeartbeat(event.peer, peer);
     return;
   }
+  peer.lags_until = Instant{};
   for (auto& [id, segment] : segments_) {
     if (segment.record.owner == event.peer) PassOnOutcomes(segment);
     if (!segment.owner) continue;
@@ -159,7 +163,7 @@ void Replica::On(const PeerDown& event) {
 
 // What an evicted node says counts for nothing: it may not know that it is one.
 void Replica::On(const ControlReceived& event) {
-  if (IsEvicted(event.from)) return;
+  if (IsEvicted(event.from) || IsEvicted(options_.self)) return;
   Peer& peer = peers_[event.from];
   peer.last_heard = now_;
   if (event.boot > peer.boot) {
@@ -170,7 +174,7 @@ void Replica::On(const ControlReceived& event) {
 }
 
 void Replica::On(const DataReceived& event) {
-  if (IsEvicted(event.from)) return;
+  if (IsEvicted(event.from) || IsEvicted(options_.self)) return;
   std::visit([&](const auto& message) { Receive(event.from, message); }, event.message);
 }
 

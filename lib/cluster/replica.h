@@ -144,8 +144,7 @@ class Replica {
     SegmentId segment;
   };
   struct SyncMark {};
-  // What waits for a write to leave the process; it need not be synced.
-  struct AnnouncedFor {
+  struct AnnouncedFor {  // its write need not be synced
     NodeId peer;
     Announce announcement;
   };
@@ -208,6 +207,7 @@ class Replica {
   bool HasBetterHolders(const Segment& segment) const;
   void NoteLaggards(const Segment& segment);
   bool KeepsUp(NodeId node) const;
+  bool EnoughAreLive(const std::vector<NodeId>& holders) const;
   void Receive(NodeId from, const Append& message);
   void Receive(NodeId from, const Chunk& message);
   void Receive(NodeId from, const DropBody& message);
@@ -299,6 +299,7 @@ class Replica {
   std::optional<std::vector<NodeId>> BetterList(const Segment& segment) const;
   bool IsGone(NodeId node) const;
   void StartRepair(Segment& segment, std::vector<NodeId> holders);
+  void NoteProgress(Segment& segment);
   void NoteUnfit(Segment& segment);
   void GiveUpRepair(Segment& segment, std::string_view why);
   bool HasAll(const Segment& segment, const HolderView& view) const;

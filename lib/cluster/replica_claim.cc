@@ -116,7 +116,8 @@ void Replica::Receive(NodeId from, uint32_t, const AskAnswer& message) {
     return;
   }
   claim.seen = std::max(claim.seen, message.promised);
-  if (message.promised.value() >= claim.epoch.value() + kSkippedEpochs) {
+  if (claim.epoch.value() < kSkippedEpochs &&
+      message.promised.value() >= claim.epoch.value() + kSkippedEpochs) {
     StartAsking(*segment);  // it was suspect and skipped epochs: nobody is ahead of us there
     return;
   }

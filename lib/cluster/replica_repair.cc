@@ -48,7 +48,9 @@ std::optional<std::vector<NodeId>> Replica::BetterList(const Segment& segment) c
   const auto without = [&](const auto& leaves) {
     std::vector<NodeId> kept = record.holders;
     std::erase_if(kept, leaves);
-    return FillHolders(record.id, snapshot_, rules, std::move(kept), record.holders, fit);
+    auto list = FillHolders(record.id, snapshot_, rules, kept, record.holders, fit);
+    if (list.size() >= rules.copies) return list;
+    return FillHolders(record.id, snapshot_, rules, std::move(kept), record.holders, live);
   };
   const auto leaving = [this](NodeId node) { return IsEvicted(node) || IsDraining(node); };
   const auto gone = [&](NodeId node) { return leaving(node) || IsGone(node); };
@@ -163,7 +165,7 @@ void Replica::TickRepair(Segment& segment) {
   // What is under way goes with the claim. What a promiser's machine forgot, nobody
   // can tell to who joins: that grace ends first.
   repair.waiting = complete && owner.all_wait_until > now_;
-  if (repair.waiting) repair.until = now_ + options_.repair_timeout;
+  NoteProgress(segment);
   if (now_ >= repair.until) {
     NoteUnfit(segment);
     GiveUpRepair(segment, "repair_took_too_long");
@@ -172,6 +174,18 @@ void Replica::TickRepair(Segment& segment) {
   if (!complete || repair.waiting) return;
   repair.committing = true;
   repair.until = now_ + kWaitToCommit;
+}
+
+// What comes slowly, comes: only a node that takes nothing more is given up.
+void Replica::NoteProgress(Segment& segment) {
+  RepairState& repair = *segment.owner->repair;
+  uint64_t copied = 0;
+  for (const HolderView& view : segment.owner->holders) {
+    const bool joins = view.role == HolderView::Role::kJoining;
+    if (joins) copied += view.has.cardinality() + view.done.cardinality();
+  }
+  if (copied > repair.copied || repair.waiting) repair.until = now_ + options_.repair_timeout;
+  repair.copied = std::max(repair.copied, copied);
 }
 
 // Others come first, the next times: it may be short of room.

@@ -22,7 +22,7 @@ bool Replica::IsLonely(const Segment& segment) const {
       (record.next_epoch != Epoch() &&
        few(record.next_holders, PromisesNeeded(record, record.next_holders)));
   // What is left of a list claims once every member has told it what it knows.
-  const bool untold = IsRemnant(record) && !segment.owner &&
+  const bool untold = IsRemnant(record) && !segment.owner && segment.lease_until <= now_ &&
                       std::any_of(snapshot_.members.begin(), snapshot_.members.end(),
                                   [&](const Member& member) { return !reachable(member.node); });
   const auto first = std::find_if(record.holders.begin(), record.holders.end(), reachable);

@@ -82,7 +82,8 @@ struct RepairState {
   bool committing = false;
   // All is copied, and only the grace of legs that nobody can name is awaited.
   bool waiting = false;
-  Instant until{};  // given up then
+  Instant until{};      // given up then
+  uint64_t copied = 0;  // by the nodes that join, when it last was more
 };
 
 struct OwnerState {

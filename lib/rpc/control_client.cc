@@ -13,6 +13,7 @@
 #include "lib/base/random.h"
 #include "lib/rpc/bidi_stream.h"
 #include "lib/rpc/channel.h"
+#include "lib/rpc/eviction.h"
 #include "lib/rpc/snapshot_cache.h"
 #include "lib/rpc/unary.h"
 
@@ -246,6 +247,8 @@ class ControlClient::Impl : public std::enable_shared_from_this<ControlClient::I
     if (IsRefusal(status)) {
       failures_ = std::max<size_t>(failures_, stubs_.size() * kMaxDoublings);
       callbacks_.on_refused(status);
+      if (SaysEvicted(status, options_.join.node)) MergeEvicted({options_.join.node});
+      if (stopping_) return FinishStop();
     } else if (failures_ >= stubs_.size() && !std::exchange(outage_reported_, true)) {
       Problem(absl::UnavailableError(
           absl::StrCat("no coordinator answers; running on ",

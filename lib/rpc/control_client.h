@@ -40,9 +40,10 @@ struct ControlClientCallbacks {
   // The snapshot to run on from now. Acknowledged to the coordinator after
   // this has returned and the cache file has been written.
   std::function<void(const cluster::Snapshot&)> on_snapshot;
-  // A coordinator refused the join: FailedPrecondition (another cluster, or
-  // this node is evicted: it must not go on), AlreadyExists (a live node has
-  // our name). Called at each refusal; the client goes on trying.
+  // A coordinator refused the join: FailedPrecondition (another cluster: it must
+  // not go on), PermissionDenied (this node is evicted, which then is in the
+  // snapshot, too), AlreadyExists (a live node has our name). Called at each refusal; the client
+  // goes on trying.
   std::function<void(const absl::Status&)> on_refused;
   // A coordinator has taken the join: what was refused before no longer counts.
   // Called with each snapshot that it sends, before on_snapshot. May be null.

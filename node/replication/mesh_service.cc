@@ -8,6 +8,7 @@
 
 #include "fmt/format.h"
 #include "lib/rpc/channel.h"
+#include "lib/rpc/eviction.h"
 #include "node/replication/answer_stream_service.h"
 #include "node/replication/peer_stream_client.h"
 
@@ -70,8 +71,13 @@ class MeshService::Impl {
     if (closed_) return;
     CloseEvicted(control_in_);
     CloseEvicted(data_in_);
-    // Who is evicted talks to nobody any more.
+    // Who is evicted talks to nobody any more, and listens to nobody.
     const bool outcast = IsEvicted(options_.self);
+    if (outcast) {
+      const absl::Status why = absl::UnavailableError("this node is evicted");
+      for (auto& [key, stream] : control_in_.streams) stream->Close(why);
+      for (auto& [key, stream] : data_in_.streams) stream->Close(why);
+    }
     for (auto it = peers_.begin(); it != peers_.end();) {
       const cluster::Member* member = outcast ? nullptr : snapshot.FindMember(it->first);
       const bool keep = member != nullptr && member->address == it->second.address;
@@ -98,7 +104,7 @@ class MeshService::Impl {
       if (current == in.current.end()) continue;
       const auto stream = in.streams.find(current->second);
       if (stream == in.streams.end()) continue;
-      stream->second->Close(absl::PermissionDeniedError("the node is evicted"));
+      stream->second->Close(rpc::EvictedError(node));
     }
   }
 
@@ -162,11 +168,11 @@ class MeshService::Impl {
     callbacks.on_down = [this, node, name](const absl::Status& status) {
       log_.Warning("peer_down", {{log::kPeer, name}, {log::kError, status}});
       on_event_(cluster::PeerDown{node, Traits::kChannel});
-      if (absl::IsPermissionDenied(status)) HearOfEvictions({options_.self});
+      if (rpc::SaysEvicted(status, options_.self)) HearOfEvictions({options_.self});
     };
     callbacks.on_hello = [this](const v1::Hello& theirs) { TakeEvictions(theirs); };
     callbacks.on_failed = [this, node, name](const absl::Status& status) {
-      if (absl::IsPermissionDenied(status)) HearOfEvictions({options_.self});
+      if (rpc::SaysEvicted(status, options_.self)) HearOfEvictions({options_.self});
       std::string problem(status.message());
       if (std::exchange(peers_[node].last_problem, problem) == problem) return;
       log_.Warning("peer_unreachable", {{log::kPeer, name}, {log::kError, status}});
@@ -256,7 +262,7 @@ class MeshService::Impl {
     TakeEvictions(theirs);
     if (IsEvicted(from)) {
       Refuse(from, "the node is evicted");
-      return absl::PermissionDeniedError("the node is evicted");
+      return rpc::EvictedError(from);
     }
     if (snapshot_.FindMember(from) == nullptr) {
       return Refuse(from, "the node is not a member that this node knows");

@@ -89,8 +89,12 @@ class EvictedAndBack(ClusterCase):
         self.cluster.ctl.run("node", "evict", victim.name, "--force", "--reason", "a test")
         self.primary.up()
         wait_until(lambda: self.primary.count() >= 60, 60, "the others deliver all")
+        # What the first word made it keep must not help the second.
+        shutil.copytree(victim.data, victim.data + ".keep")
         self.kill(self.cluster.coordinator)
         self.delivers_nothing(victim, "evicted")  # by a peer's word
+        shutil.rmtree(victim.data)
+        os.rename(victim.data + ".keep", victim.data)
         self.cluster.coordinator.start()
         self.cluster.coordinator.wait_ready()
         self.delivers_nothing(victim, "join_refused")

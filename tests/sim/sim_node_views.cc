@@ -56,8 +56,9 @@ bool SimNode::KnowsEvicted(NodeId node) const {
 bool SimNode::IsFree(const SegmentId& id, Epoch epoch) const {
   if (!Answering()) return false;
   const cluster::Segment* segment = replica_->Find(id);
-  if (segment == nullptr || segment->closed) return false;
   const bool silent = boot_ > 1 && Local() - booted_at_ < settings_.replica.lease;
+  if (segment == nullptr) return !silent;
+  if (segment->closed) return false;
   const bool leased = segment->lease_until > Local() && segment->record.epoch <= epoch;
   return !silent && !leased;
 }

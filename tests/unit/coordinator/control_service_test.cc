@@ -207,9 +207,9 @@ TEST_F(ControlServiceTest, AnEvictedNodesStreamEndsAndItCannotComeBack) {
   const grpc::Status evicted = running_->operations().EvictNode(&context, request, &response);
   ASSERT_TRUE(evicted.ok()) << evicted.error_message();
   const grpc::Status status = node->End();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_THAT(status.error_message(), HasSubstr("has been evicted"));
-  EXPECT_EQ(Watch(join)->End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(Watch(join)->End().error_code(), grpc::StatusCode::PERMISSION_DENIED);
   const auto snapshot = other->ReadUntil(4);
   ASSERT_TRUE(snapshot);
   ASSERT_EQ(snapshot->evicted_size(), 1);

@@ -76,7 +76,7 @@ TEST_F(JoinTest, AnotherClustersProcessIsRefusedWithBothNames) {
 
 TEST_F(JoinTest, AnEvictedNodeIsRefusedForGood) {
   view_.evicted.insert(NodeId(1));
-  EXPECT_TRUE(absl::IsFailedPrecondition(Check(Node(1, "roma-1"))));
+  EXPECT_TRUE(absl::IsPermissionDenied(Check(Node(1, "roma-1"))));
   EXPECT_TRUE(Check(Node(2, "roma-1")).ok());
 }
 
