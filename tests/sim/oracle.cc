@@ -31,7 +31,6 @@ uint32_t Oracle::HoldersOf(const MessageId& id, std::set<std::string>* regions) 
   uint32_t copies = 0;
   for (int node = 0; node < cluster_.size(); ++node) {
     const SimDisk& disk = cluster_.disk(node);
-    if (cluster_.KnowsItselfEvicted(node)) continue;  // it must not have vouched for it
     bool has = disk.durable().Holds(id) || disk.durable().Finished(id);
     // A disk that was lost between its word and the 250.
     for (const test::VirtualDisk& lost : disk.lost()) has = has || lost.Holds(id);

@@ -42,7 +42,6 @@ class Cluster {
   virtual const SimDisk& disk(int node) const = 0;
   virtual NodeId id(int node) const = 0;
   virtual bool evicted(NodeId node) const = 0;
-  virtual bool KnowsItselfEvicted(int node) const = 0;
   virtual const std::string& region(int node) const = 0;
   // It acts as owner of this epoch or a later one.
   virtual bool Owns(int node, const SegmentId& segment, Epoch at_least) const = 0;
