@@ -39,7 +39,6 @@ class Simulation : public Cluster {
   NodeId id(int node) const override { return nodes_[node]->id(); }
   bool evicted(NodeId node) const override { return coordinator_.IsEvicted(node); }
   const std::string& region(int node) const override { return nodes_[node]->region(); }
-  bool KnowsItselfEvicted(int node) const override { return nodes_[node]->KnowsEvicted(id(node)); }
   bool HasLeases(int node, const SegmentId& segment) const override;
   bool Owns(int node, const SegmentId& segment, Epoch at_least) const override {
     return nodes_[node]->Owns(segment, at_least);
