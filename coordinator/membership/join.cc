@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "lib/base/host_port.h"
+#include "lib/rpc/eviction.h"
 
 namespace fermo::coordinator {
 namespace {
@@ -67,10 +68,7 @@ absl::Status CheckFields(const rpc::JoinInfo& join) {
 
 absl::Status CheckNotEvicted(const rpc::JoinInfo& join, const ClusterView& view) {
   if (join.role != rpc::Role::kNode || !view.evicted.contains(join.node)) return absl::OkStatus();
-  return absl::PermissionDeniedError(fmt::format(
-      "{} is evicted: node {} has been evicted and can never come back under this identity; give "
-      "it a new data directory",
-      join.name, ToString(join.node)));
+  return rpc::EvictedError(join.node);
 }
 
 absl::Status CheckJoin(const rpc::JoinInfo& join, const ClusterView& view,

@@ -13,7 +13,9 @@
 namespace fermo::rpc {
 
 inline absl::Status EvictedError(NodeId node) {
-  return absl::PermissionDeniedError(absl::StrCat("node ", ToString(node), " has been evicted"));
+  return absl::PermissionDeniedError(
+      absl::StrCat("node ", ToString(node), " has been evicted and can never come back under this ",
+                   "identity; give it a new data directory"));
 }
 
 inline bool SaysEvicted(const absl::Status& status, NodeId node) {
