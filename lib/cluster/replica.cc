@@ -304,16 +304,15 @@ void Replica::Write(std::vector<spool::WriteOp> ops) {
   out_.push_back(Persist{std::move(ops), spool::Durability::kUnsynced, 0});
 }
 
-void Replica::WriteSynced(std::vector<spool::WriteOp> ops, Continuation then) {
+void Replica::Write(std::vector<spool::WriteOp> ops, spool::Durability durability,
+                    Continuation then) {
   const uint64_t token = next_token_++;
   waiting_.emplace(token, std::move(then));
-  out_.push_back(Persist{std::move(ops), spool::Durability::kSynced, token});
+  out_.push_back(Persist{std::move(ops), durability, token});
 }
 
-void Replica::WriteUnsynced(std::vector<spool::WriteOp> ops, Continuation then) {
-  const uint64_t token = next_token_++;
-  waiting_.emplace(token, std::move(then));
-  out_.push_back(Persist{std::move(ops), spool::Durability::kUnsynced, token});
+void Replica::WriteSynced(std::vector<spool::WriteOp> ops, Continuation then) {
+  Write(std::move(ops), spool::Durability::kSynced, std::move(then));
 }
 
 void Replica::Tell(NodeId to, DataMessage message, bool answer) {
@@ -328,30 +327,32 @@ void Replica::AddNote(std::string_view what, const Segment& segment, NodeId peer
   out_.push_back(Note{what, segment.record.id, peer, segment.record.epoch, count});
 }
 
-bool Replica::CanReach(const std::function<bool(NodeId)>& may, Instant now) const {
+std::vector<NodeId> Replica::Reached(const std::function<bool(NodeId)>& may, Instant now) const {
   std::vector<NodeId> reached{options_.self};
   for (const Member& member : snapshot_.members) {
     if (member.node == options_.self || member.draining || IsEvicted(member.node)) continue;
     if (IsLive(member.node, now) && may(member.node)) reached.push_back(member.node);
   }
-  return reached.size() >= options_.write_copies && Regions(reached) >= options_.min_regions;
+  return reached;
+}
+
+bool Replica::CanHold(const std::vector<NodeId>& nodes) const {
+  return nodes.size() >= options_.write_copies && Regions(nodes) >= options_.min_regions;
+}
+
+bool Replica::CanReach(const std::function<bool(NodeId)>& may, Instant now) const {
+  return CanHold(Reached(may, now));
 }
 
 absl::Status Replica::CanAccept(Instant now) const {
   if (IsEvicted(options_.self)) return absl::UnavailableError("this node is evicted");
   if (!Accepting()) return absl::UnavailableError("this node is draining");
   if (!SyncHealthy(now)) return absl::UnavailableError("the disk has not completed a write lately");
-  std::vector<NodeId> live{options_.self};
-  for (const Member& member : snapshot_.members) {
-    if (member.node == options_.self || member.draining || IsEvicted(member.node)) continue;
-    if (IsLive(member.node, now)) live.push_back(member.node);
-  }
-  if (live.size() < options_.write_copies || Regions(live) < options_.min_regions) {
-    return absl::UnavailableError(absl::StrCat(
-        "no quorum: ", live.size(), " live nodes in ", Regions(live), " regions, ",
-        options_.write_copies, " copies in ", options_.min_regions, " regions are needed"));
-  }
-  return absl::OkStatus();
+  const std::vector<NodeId> live = Reached([](NodeId) { return true; }, now);
+  if (CanHold(live)) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      "no quorum: ", live.size(), " live nodes in ", Regions(live), " regions, ",
+      options_.write_copies, " copies in ", options_.min_regions, " regions are needed"));
 }
 
 }  // namespace fermo::cluster

@@ -52,30 +52,7 @@ class Replica {
   // The final dot may go: leases run and W holders know the announcement.
   bool MayFinish(const MessageId& message, Instant now) const;
 
-  struct PeerStatus {
-    NodeId node;
-    bool live = false;
-    std::optional<Duration> last_heard;  // ago
-  };
-  struct HeldSegment {  // with messages that are not finished
-    SegmentId id;
-    bool owned = false;  // by this node
-    uint64_t messages = 0;
-  };
-  struct View {
-    uint32_t segments = 0;  // not closed
-    uint32_t owned = 0;
-    uint64_t held = 0;              // messages
-    uint64_t under_replicated = 0;  // owned messages on fewer than N live holders
-    uint64_t at_risk = 0;           // owned messages on fewer than W live holders
-    uint32_t surviving = 0;         // segments that are delivered alone
-    uint32_t repairs = 0;           // under way
-    bool suspect = false;  // this node may have lost mail that the others have not compared yet
-    bool draining = false;
-    uint32_t to_hand_over = 0;  // segments of which a draining node is still a holder
-    std::vector<HeldSegment> held_segments;
-    std::vector<PeerStatus> peers;
-  };
+  using View = ReplicaView;
   View GetView(Instant now) const;
   // Null when this node knows nothing of it.
   const Segment* Find(const SegmentId& id) const;
@@ -175,6 +152,8 @@ class Replica {
   bool SyncHealthy(Instant now) const;
   std::string RegionOf(NodeId node) const;
   uint32_t Regions(const std::vector<NodeId>& nodes) const;
+  std::vector<NodeId> Reached(const std::function<bool(NodeId)>& may, Instant now) const;
+  bool CanHold(const std::vector<NodeId>& nodes) const;  // enough for a 250, as configured
   bool DurableOn(const SegmentRecord& record, const std::vector<NodeId>& nodes) const;
   Segment* FindSegment(const SegmentId& id);
   bool WasForgotten(const SegmentId& id) const;  // lately
@@ -182,7 +161,7 @@ class Replica {
   void SaveSegment(Segment& segment, std::vector<spool::WriteOp>& ops);
   void Write(std::vector<spool::WriteOp> ops);  // unsynced
   void WriteSynced(std::vector<spool::WriteOp> ops, Continuation then);
-  void WriteUnsynced(std::vector<spool::WriteOp> ops, Continuation then);
+  void Write(std::vector<spool::WriteOp> ops, spool::Durability durability, Continuation then);
   void Tell(NodeId to, DataMessage message, bool answer = false);
   void Tell(NodeId to, ControlMessage message, bool answer = false);
   void AddNote(std::string_view what, const Segment& segment, NodeId peer = {}, uint64_t count = 0);
@@ -207,7 +186,6 @@ class Replica {
   bool HasBetterHolders(const Segment& segment) const;
   void NoteLaggards(const Segment& segment);
   bool KeepsUp(NodeId node) const;
-  bool EnoughAreLive(const std::vector<NodeId>& holders) const;
   void Receive(NodeId from, const Append& message);
   void Receive(NodeId from, const Chunk& message);
   void Receive(NodeId from, const DropBody& message);
@@ -231,7 +209,7 @@ class Replica {
   void SendHeartbeat(NodeId to, Peer& peer);
   void Receive(NodeId from, uint32_t boot, const Heartbeat& message);
   void Receive(NodeId from, uint32_t boot, const HeartbeatAnswer& message);
-  bool AcceptOwner(Segment& segment, const SegmentRecord& record);
+  bool AcceptOwner(Segment& segment, const SegmentRecord& record, bool lease_wanted);
   void AdoptNewer(Segment& segment, const SegmentRecord& record);
   void LoseOwnership(Segment& segment);
   uint32_t Leases(const Segment& segment, Instant now) const;  // ourselves included

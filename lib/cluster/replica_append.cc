@@ -49,7 +49,9 @@ Segment* Replica::OpenSegment(const std::vector<std::string>& regions) {
   record.id = id;
   record.holders =
       ChooseHolders(id, snapshot_, Rules(regions), [this](NodeId node) { return KeepsUp(node); });
-  if (!EnoughAreLive(record.holders)) {  // who lags is still more than who is down
+  std::vector<NodeId> live = record.holders;
+  std::erase_if(live, [this](NodeId node) { return !IsLive(node, now_); });
+  if (!CanHold(live)) {  // who lags is still more than who is down
     record.holders = ChooseHolders(id, snapshot_, Rules(regions),
                                    [this](NodeId node) { return IsLive(node, now_); });
   }
@@ -277,12 +279,6 @@ void Replica::NoteLaggards(const Segment& segment) {
       if (!stored && node != options_.self) peers_[node].lags_until = now_ + kLagRemembered;
     }
   }
-}
-
-bool Replica::EnoughAreLive(const std::vector<NodeId>& holders) const {
-  std::vector<NodeId> live = holders;
-  std::erase_if(live, [this](NodeId node) { return !IsLive(node, now_); });
-  return live.size() >= options_.write_copies && Regions(live) >= options_.min_regions;
 }
 
 bool Replica::KeepsUp(NodeId node) const {

@@ -194,7 +194,7 @@ void Replica::Receive(NodeId from, uint32_t boot, const Announce& message) {
   const bool refused = segment->promised > message.epoch || segment->record.epoch > message.epoch;
   if (!refused) Hear(*segment, message.seq, {from, boot, message.epoch, now_ + options_.grace});
   // Behind that write: a holder that dies must not have acknowledged what it forgets.
-  WriteUnsynced({}, AnnouncedFor{from, message});
+  Write({}, spool::Durability::kUnsynced, AnnouncedFor{from, message});
 }
 
 void Replica::Done(const AnnouncedFor& done) {

@@ -50,7 +50,7 @@ void Replica::Receive(NodeId from, uint32_t, const Heartbeat& message) {
     if (record.owner != from) continue;
     Segment* segment = Adopt(record);
     if (segment == nullptr) continue;
-    if (!AcceptOwner(*segment, record)) {
+    if (!AcceptOwner(*segment, record, message.lease_wanted)) {
       SegmentRecord known = segment->record;
       if (segment->promised > known.epoch) {
         known.epoch = segment->promised;
@@ -84,11 +84,13 @@ void Replica::AdoptNewer(Segment& segment, const SegmentRecord& record) {
 
 // Whether `record` names the owner that we may serve; then it is adopted. A
 // promise to a higher epoch, or to another at the same epoch, fences it.
-bool Replica::AcceptOwner(Segment& segment, const SegmentRecord& record) {
+bool Replica::AcceptOwner(Segment& segment, const SegmentRecord& record, bool lease_wanted) {
   if (record.epoch < segment.record.epoch || record.epoch < segment.promised) return false;
   if (record.epoch == segment.promised && record.owner != segment.promised_to) return false;
   if (record.epoch == segment.record.epoch && record.owner != segment.record.owner) return false;
-  segment.claim.reset();
+  // An owner that wants no lease cannot deliver, its disk hangs perhaps: it is there,
+  // and must not keep others from taking over.
+  if (lease_wanted || Newer(record, segment.record)) segment.claim.reset();
   segment.fates.clear();
   StopSurviving(segment);
   const bool changed = !segment.stored || record != segment.record;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -248,5 +249,32 @@ using Action =
     std::variant<SendControl, SendData, SendCopies, Persist, UploadSettled, TakeOver, LegsSettled,
                  SegmentLost, AttemptCleared, AttemptStopped, AskToSurvive, Note>;
 using Actions = std::vector<Action>;
+
+// What a node tells of its replication, for metrics and operators.
+struct ReplicaView {
+  struct PeerStatus {
+    NodeId node;
+    bool live = false;
+    std::optional<Duration> last_heard;  // ago
+  };
+  struct HeldSegment {  // with messages that are not finished
+    SegmentId id;
+    bool owned = false;  // by this node
+    uint64_t messages = 0;
+  };
+
+  uint32_t segments = 0;  // not closed
+  uint32_t owned = 0;
+  uint64_t held = 0;              // messages
+  uint64_t under_replicated = 0;  // owned messages on fewer than N live holders
+  uint64_t at_risk = 0;           // owned messages on fewer than W live holders
+  uint32_t surviving = 0;         // segments that are delivered alone
+  uint32_t repairs = 0;           // under way
+  bool suspect = false;  // this node may have lost mail that the others have not compared yet
+  bool draining = false;
+  uint32_t to_hand_over = 0;  // segments of which a draining node is still a holder
+  std::vector<HeldSegment> held_segments;
+  std::vector<PeerStatus> peers;
+};
 
 }  // namespace fermo::cluster

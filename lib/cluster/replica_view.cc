@@ -69,7 +69,7 @@ Replica::View Replica::GetView(Instant now) const {
     view.at_risk += OnFewerThan(WriteQuorum(segment.record), segment.held, others).cardinality();
   }
   for (const auto& [id, peer] : peers_) {
-    PeerStatus status{id, IsLive(id, now), std::nullopt};
+    View::PeerStatus status{id, IsLive(id, now), std::nullopt};
     if (peer.last_heard) status.last_heard = now - *peer.last_heard;
     view.peers.push_back(status);
   }

@@ -78,9 +78,6 @@ void Simulation::MakeNodes() {
   }
 }
 
-// The present configuration reaches every node that runs, sooner or later.
-// A machine and its disk are gone: the operator evicts the node, and a new one
-// starts in its place.
 std::optional<int> Simulation::FrontendPicks(int region, const std::vector<std::string>& allowed) {
   std::vector<int> own, others;
   for (int i = 0; i < size(); ++i) {
@@ -143,7 +140,6 @@ void Simulation::SenderHears(uint64_t number, std::optional<absl::Status> verdic
   scheduler_.After(random_.Jitter(5s, 0.9), [this, number] { Send(number); });
 }
 
-// The cluster falls into two parts, and is whole again after the span.
 // As many as are needed are bound: down, silent after a boot, or by a lease to the owner.
 bool Simulation::HasLeases(int node, const SegmentId& segment) const {
   const cluster::SegmentRecord* record = nodes_[node]->KnownRecord(segment);

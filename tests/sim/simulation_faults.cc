@@ -5,6 +5,7 @@ namespace fermo::sim {
 
 using namespace std::chrono_literals;
 
+// The present configuration reaches every node that runs, sooner or later.
 void Simulation::Publish() {
   if (coordinator_.gone) return;
   for (auto& node : nodes_) {
@@ -20,6 +21,8 @@ void Simulation::Publish() {
   }
 }
 
+// A machine and its disk are gone: the operator evicts the node, and a new one
+// starts in its place.
 void Simulation::Wipe(int index, Duration until_replaced) {
   SimNode& node = *nodes_[index];
   const NodeId old = node.id();
@@ -105,7 +108,7 @@ void Simulation::CutPaths(const Fault& fault, int by) {
   }
 }
 
-// A node from all others but one, for `by` faults more or fewer.
+// A node from all others but one (-1: from all), for `by` faults more or fewer.
 void Simulation::CutOff(int node, int but, int by) {
   for (int other = 0; other < size(); ++other) {
     if (other == but) continue;
@@ -126,6 +129,7 @@ void Simulation::WordLeft(int told) {
   });
 }
 
+// The cluster falls into two parts, and is whole again after the span.
 void Simulation::Split(Duration span) {
   if (healing_) return;
   std::vector<bool> left;

@@ -142,5 +142,18 @@ TEST_F(ReplicaClaim, NoTwoClaimAlikeAboveASkippedEpoch) {
   }
 }
 
+// It asks for no leases while its disk completes no write, but it is heard.
+TEST(ReplicaHungOwner, IsReplacedAlthoughItsHeartbeatsGoOn) {
+  ReplicaCluster c({"firenze", "roma", "catania"});
+  c.Run(1s);
+  const MessageId id = c.AcceptOne(0);
+  c.Run(100ms);
+  c.BlockWrites(0, true);
+  c.Run(5s);  // its leases are not asked for any more
+  c.primary_up = true;
+  ASSERT_TRUE(c.RunUntil([&] { return c.OwnerOf(id.segment) > 0; }, 30s));
+  ASSERT_TRUE(c.RunUntil([&] { return c.Deliveries(id) == 1; }, 5s));
+}
+
 }  // namespace
 }  // namespace fermo::test
